@@ -1,0 +1,41 @@
+"""Fixtures that every test may use; the environment is clean for all of them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import GITCONFIG, KeyChain, Repo, clean_environment, run
+
+
+@pytest.fixture(scope="session")
+def keychain() -> Iterator[KeyChain]:
+    """Throwaway keys, made on first use and shared by the tests of one worker."""
+    chain = KeyChain.make()
+    try:
+        yield chain
+    finally:
+        chain.close()
+
+
+@pytest.fixture(autouse=True)
+def env(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Put the test into a clean environment with a home of its own, and give that environment."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".gitconfig").write_text(GITCONFIG)
+    environment = clean_environment(home)
+    for name in list(os.environ):
+        if name not in environment and not name.startswith("PYTEST"):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
+
+
+@pytest.fixture
+def repo(tmp_path: Path, env: dict[str, str]) -> Repo:
+    """An empty repository on branch main."""
+    path = tmp_path / "repo"
+    run("git", "init", "-q", path, env=env)
+    return Repo(path, env)
