@@ -1,5 +1,6 @@
 """Real repositories, remotes and keys for the tests, made fresh; the developer's own are never touched."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -84,9 +85,7 @@ class OpenPgpIdentity:
 
     def sign(self, payload: bytes, *options: str) -> bytes:
         """Give the armored detached signature of ``payload``."""
-        return gpg(
-            self.home, *options, "--armor", "--detach-sign", "-u", f"{self.fingerprint}!", stdin=payload
-        )
+        return gpg(self.home, *options, "--armor", "--detach-sign", "-u", f"{self.fingerprint}!", stdin=payload)
 
 
 @dataclass(frozen=True)
@@ -175,9 +174,7 @@ class Repo:
         """Run git here and give its standard output, stripped."""
         return run("git", "-C", self.path, *args, env=self.env, check=check, stdin=stdin).stdout.strip()
 
-    def try_git(
-        self, *args: str | Path, env: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def try_git(self, *args: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run git here and give the whole outcome, also of a failure."""
         return run("git", "-C", self.path, *args, env={**self.env, **(env or {})}, check=False)
 
@@ -212,6 +209,4 @@ def refs(repository: Path, env: Mapping[str, str]) -> dict[str, str]:
 
 def toml_list(items: Sequence[str]) -> str:
     """Give strings as a TOML array (JSON strings are valid TOML basic strings)."""
-    import json
-
     return json.dumps(list(items))

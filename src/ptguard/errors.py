@@ -59,13 +59,13 @@ class GitError(PtguardError):
     kind = "git"
 
 
-class ToolMissing(PtguardError):
+class ToolMissingError(PtguardError):
     """A program that the judging needs (git, gpg, ssh-keygen) is not installed."""
 
     kind = "tool-missing"
 
 
-class ToolFailed(PtguardError):
+class ToolFailedError(PtguardError):
     """A program was there but did not answer in time or in a form that can be trusted."""
 
     kind = "tool-failed"
