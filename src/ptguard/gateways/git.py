@@ -1,0 +1,307 @@
+"""The one doorway to git: plumbing by object id, in an environment that neither user nor repository shapes.
+
+GitPython is not used here: importing it costs about 100 ms at every push and its object reads fail on SHA-256
+repositories (docs/adr/0002-gitpython-off-the-hot-path.md).
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from ptguard.errors import GitError, UsageError
+from ptguard.gateways.process import Completed, clean_env, kill_group, popen, run
+from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Oid
+from ptguard.text import sh, shown
+
+ObjectFormat = Literal["sha1", "sha256"]
+OPEN_ARGS = ("--absolute-git-dir", "--is-shallow-repository", "--show-object-format")
+MAX_REFS_OUTPUT = 1 << 28
+LS_REMOTE_TIMEOUT = 60.0
+_INFO = re.compile(rb"([0-9a-f]{40,64}) ([a-z]+) ([0-9]+)\n")
+# A push arrives with its objects in quarantine (githooks(5), pre-receive): those variables are git's own.
+_KEPT = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
+
+
+def judging_env(git_dir: Path) -> dict[str, str]:
+    """Give the environment for git commands that judge: only the repository's own objects, refs and config.
+
+    No replace refs, no grafts, no user or system configuration, no lazy fetch; GIT_DIR is given, since git calls
+    a repository of another owner 'dubious' when the configuration that would allow it is gone (see git(1)).
+    """
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return clean_env(
+        kept
+        | {
+            "GIT_DIR": str(git_dir),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_GRAFT_FILE": "/dev/null",
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+    )
+
+
+class Git:
+    """A repository. ``git_dir`` is absolute; ``start`` the folder that it was opened from."""
+
+    def __init__(self, git_dir: Path, start: Path, object_format: ObjectFormat, *, shallow: bool) -> None:
+        """Take what :meth:`open` found; use that."""
+        self.git_dir = git_dir
+        self.start = start
+        self.object_format: ObjectFormat = object_format
+        self.shallow = shallow
+        self._env = judging_env(git_dir)
+        self._info: _Batch | None = None
+        self._contents: _Batch | None = None
+
+    @classmethod
+    def open(cls, start: Path) -> Self:
+        """Find the repository of ``start`` as git itself would, under the caller's own rules of ownership.
+
+        Raises:
+            UsageError: there is none, or git will not touch it.
+            ToolMissingError: git is not installed.
+        """
+        done = run(["git", "rev-parse", *OPEN_ARGS], env=dict(os.environ), cwd=start)
+        lines = done.stdout.decode("utf-8", "surrogateescape").splitlines()
+        if done.returncode != 0 or len(lines) != len(OPEN_ARGS):
+            raise UsageError(
+                f"not a git repository that can be read: {_first_line(done)}",
+                fix="run ptguard inside a clone, or name one: ptguard -C DIR …",
+            )
+        git_dir, shallow, object_format = lines
+        if object_format not in ("sha1", "sha256"):
+            raise GitError(f"git names an object format that ptguard does not know: {shown(object_format)}")
+        return cls(Path(git_dir), start, object_format, shallow=shallow == "true")
+
+    def __enter__(self) -> Self:
+        """Give itself; leaving ends the helper processes."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """End the helper processes, whatever happened."""
+        for batch in (self._info, self._contents):
+            if batch is not None:
+                batch.close()
+        self._info = self._contents = None
+
+    # ----------------------------------------------------------------------------------------- objects
+
+    def info(self, name: str) -> tuple[Oid, str, int] | None:
+        """Give (object id, type, size in bytes) of an object id or ``<oid>^{commit}``; None where there is none."""
+        if self._info is None:
+            self._info = _Batch("--batch-check", self._env)
+        return self._info.header(name)
+
+    def read(self, oid: Oid, kind: str, limit: int) -> bytes:
+        """Give the raw bytes of the object ``oid``, which must be of type ``kind`` and at most ``limit`` bytes.
+
+        Git does not compare a loose object with its name when it reads it raw, so it is hashed again here.
+
+        Raises:
+            GitError: it is not here, of another type, too large, or not what its id says.
+        """
+        found = self.info(oid)
+        if found is None:
+            raise GitError(f"object {oid} is not in this repository", fix="git fetch --all --tags")
+        if found[1] != kind or found[2] > limit:
+            raise GitError(f"object {oid} is a {found[1]} of {found[2]} bytes; a {kind} of at most {limit} is wanted")
+        if self._contents is None:
+            self._contents = _Batch("--batch", self._env)
+        data = self._contents.contents(oid)
+        if hash_object(kind, data, self.object_format) != oid:
+            raise GitError(f"object {oid} is damaged: its content has another id", fix="git fsck --full")
+        return data
+
+    def tree_of(self, commit: Oid) -> Oid:
+        """Give the id of the tree of ``commit``.
+
+        Raises:
+            GitError: the commit is not here or not well formed.
+        """
+        head = self.read(commit, "commit", 1 << 24).split(b"\n", 1)[0]
+        if not re.fullmatch(rb"tree [0-9a-f]{40,64}", head):
+            raise GitError(f"commit {commit} names no tree")
+        return head[5:].decode("ascii")
+
+    # ----------------------------------------------------------------------------------------- refs, history
+
+    def refs(self, *patterns: str) -> "Refs":
+        """Give the refs under ``patterns`` (full prefixes) with their ids, and where symbolic ones point."""
+        fields = "--format=%(objectname) %(refname) %(symref)"
+        out = self._run("for-each-ref", fields, "--", *patterns, limit=MAX_REFS_OUTPUT)
+        ids: dict[str, Oid] = {}
+        symbolic: dict[str, str] = {}
+        for line in out.decode("utf-8", "surrogateescape").split("\n"):
+            if line:
+                oid, name, target = line.split(" ", 2)
+                ids[name] = oid
+                if target:
+                    symbolic[name] = target
+        return Refs(ids, symbolic)
+
+    def resolve(self, name: str) -> Oid | None:
+        """Give the object id that ``name`` (a ref or revision typed by the user) stands for, or None."""
+        done = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        text = done.stdout.decode("ascii", "replace").strip()
+        return text if done.returncode == 0 and re.fullmatch(r"[0-9a-f]{40,64}", text) else None
+
+    def contained(self, commit: Oid, tips: Sequence[Oid]) -> bool:
+        """Tell whether ``commit`` is reachable from one of ``tips`` (all of them commits that are here).
+
+        ``rev-list`` answers yes in a few ms where ``merge-base`` takes 150; its no rests on commit dates, which may
+        lie, so a no is asked for again: the merge base of a commit and several others is the commit itself exactly
+        where one of them contains it (git-merge-base(1), 'hypothetical merge').
+        """
+        if not tips:
+            return False
+        args = "\n".join([commit, *(f"^{tip}" for tip in tips)]) + "\n"
+        if not self._run("rev-list", "-n1", "--stdin", stdin=args.encode("ascii")):
+            return True
+        if len(tips) > 1:
+            return any(self.contained(commit, [tip]) for tip in tips)
+        done = self._try("merge-base", "--is-ancestor", commit, tips[0])
+        if done.returncode not in (0, 1):
+            raise GitError(f"git merge-base failed: {_first_line(done)}")
+        return done.returncode == 0
+
+    def tags_before(self, commit: Oid) -> frozenset[str]:
+        """Give the names (after refs/tags/) of all tags whose commit is a true ancestor of ``commit``."""
+        fields = "--format=%(objectname) %(*objectname) %(refname)"
+        out = self._run("for-each-ref", fields, f"--merged={commit}", TAG_PREFIX, limit=MAX_REFS_OUTPUT)
+        rows = (line.split(" ", 2) for line in out.decode("utf-8", "surrogateescape").split("\n") if line)
+        return frozenset(name[len(TAG_PREFIX) :] for oid, peeled, name in rows if commit not in (oid, peeled))
+
+    # ----------------------------------------------------------------------------------------- config, remote
+
+    def local_config(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the repository's own configuration: each key (section and name in lower case) with its values.
+
+        Only ``--local``: what the user or the system configured has no say in a verdict.
+        """
+        out = self._run("config", "--local", "--null", "--list").decode("utf-8", "surrogateescape")
+        found: dict[str, tuple[str, ...]] = {}
+        for entry in out.split("\0"):
+            if entry:
+                key, _, value = entry.partition("\n")
+                found[key] = (*found.get(key, ()), value)
+        return found
+
+    def ls_remote(self, remote: str) -> Mapping[str, Oid]:
+        """Ask ``remote`` for its branches and tags: full ref names with their ids (tags not peeled).
+
+        It runs in the caller's own environment, where his credentials live; what it says is data only.
+
+        Raises:
+            GitError: the remote could not be asked.
+        """
+        argv = ["git", "ls-remote", "--quiet", "--", remote, f"{TAG_PREFIX}*", f"{BRANCH_PREFIX}*"]
+        env = dict(os.environ)
+        done = run(argv, env=env, cwd=self.start, timeout=LS_REMOTE_TIMEOUT, limit=MAX_REFS_OUTPUT, terminal=True)
+        if done.returncode != 0:
+            raise GitError(
+                f"the remote {shown(remote)} could not be asked: {_first_line(done)}",
+                fix=sh("git", "ls-remote", remote) + "   # until it answers, then again",
+            )
+        return _parse_ls_remote(done.stdout)
+
+    def push_url(self, remote: str) -> str | None:
+        """Give the URL that a push to the configured ``remote`` goes to, after insteadOf, or None."""
+        done = run(["git", "remote", "get-url", "--push", "--", remote], env=dict(os.environ), cwd=self.start)
+        return done.stdout.decode("utf-8", "surrogateescape").strip() if done.returncode == 0 else None
+
+    # ----------------------------------------------------------------------------------------- plumbing
+
+    def _try(self, *args: str, stdin: bytes = b"", limit: int = 1 << 24) -> Completed:
+        return run(["git", *args], stdin=stdin, env=self._env, cwd=self.start, timeout=120, limit=limit)
+
+    def _run(self, *args: str, stdin: bytes = b"", limit: int = 1 << 24) -> bytes:
+        done = self._try(*args, stdin=stdin, limit=limit)
+        if done.returncode != 0:
+            raise GitError(f"git {args[0]} failed: {_first_line(done)}")
+        return done.stdout
+
+
+class Refs(dict[str, Oid]):
+    """Full ref names with their object ids; ``symbolic`` says where symbolic refs point."""
+
+    def __init__(self, ids: Mapping[str, Oid], symbolic: Mapping[str, str]) -> None:
+        """Hold both."""
+        super().__init__(ids)
+        self.symbolic = symbolic
+
+    def under(self, prefix: str) -> Iterable[str]:
+        """Give the names that begin with ``prefix``."""
+        return (name for name in self if name.startswith(prefix))
+
+
+def hash_object(kind: str, data: bytes, object_format: ObjectFormat) -> Oid:
+    """Give the id of an object of type ``kind`` with content ``data`` (gitformat-loose(5))."""
+    digest = hashlib.sha1(usedforsecurity=False) if object_format == "sha1" else hashlib.sha256()
+    digest.update(b"%s %d\0" % (kind.encode("ascii"), len(data)))
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _parse_ls_remote(out: bytes) -> Mapping[str, Oid]:
+    rows = (line.split("\t", 1) for line in out.decode("utf-8", "surrogateescape").split("\n") if "\t" in line)
+    return {
+        name: oid
+        for oid, name in rows
+        if not name.endswith("^{}") and re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", oid)
+    }
+
+
+def _first_line(done: Completed) -> str:
+    lines = [line for line in done.stderr.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
+    return shown(lines[0]) if lines else f"git exited {done.returncode} and said nothing"
+
+
+class _Batch:
+    """One long-lived ``git cat-file`` process (git-cat-file(1), BATCH OUTPUT)."""
+
+    def __init__(self, option: str, env: Mapping[str, str]) -> None:
+        self._process: subprocess.Popen[bytes] = popen(["git", "cat-file", option], env=env)
+        if self._process.stdin is None or self._process.stdout is None:
+            raise GitError("git cat-file has no pipes")
+        self._stdin = self._process.stdin
+        self._stdout = os.fdopen(os.dup(self._process.stdout.fileno()), "rb")
+
+    def header(self, name: str) -> tuple[Oid, str, int] | None:
+        if "\n" in name:
+            raise GitError("an object name cannot hold a line break")
+        try:
+            self._stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
+        except OSError as error:
+            raise GitError("git cat-file ended early") from error
+        line = self._stdout.readline(1 << 16)
+        if line.endswith((b" missing\n", b" ambiguous\n")):
+            return None
+        match = _INFO.fullmatch(line)
+        if match is None:
+            raise GitError(f"git cat-file answered {shown(line, 120)!r}")
+        return match[1].decode(), match[2].decode(), int(match[3])
+
+    def contents(self, oid: Oid) -> bytes:
+        found = self.header(oid)
+        if found is None:
+            raise GitError(f"object {oid} is not in this repository", fix="git fetch --all --tags")
+        data = self._stdout.read(found[2] + 1)
+        if len(data) != found[2] + 1:
+            raise GitError("git cat-file ended early")
+        return data[:-1]
+
+    def close(self) -> None:
+        kill_group(self._process)
+        for pipe in (self._stdin, self._stdout, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait()
