@@ -9,12 +9,13 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import IO, Literal, Self, get_args
 
 from ptguard.errors import GitError, UsageError
-from ptguard.gateways.process import Completed, clean_env, kill_group, popen, run
+from ptguard.gateways.process import Completed, clean_env, kill_group, missing, run
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Oid
 from ptguard.text import sh, shown
 
@@ -78,9 +79,10 @@ class Git:
                 fix="run ptguard inside a clone, or name one: ptguard -C DIR …",
             )
         git_dir, shallow, object_format = lines
-        if object_format not in ("sha1", "sha256"):
-            raise GitError(f"git names an object format that ptguard does not know: {shown(object_format)}")
-        return cls(Path(git_dir), start, object_format, shallow=shallow == "true")
+        for known in get_args(ObjectFormat):
+            if object_format == known:
+                return cls(Path(git_dir), start, known, shallow=shallow == "true")
+        raise GitError(f"git names an object format that ptguard does not know: {shown(object_format)}")
 
     def __enter__(self) -> Self:
         """Give itself; leaving ends the helper processes."""
@@ -158,20 +160,18 @@ class Git:
         """Tell whether ``commit`` is reachable from one of ``tips`` (all of them commits that are here).
 
         ``rev-list`` answers yes in a few ms where ``merge-base`` takes 150; its no rests on commit dates, which may
-        lie, so a no is asked for again: the merge base of a commit and several others is the commit itself exactly
-        where one of them contains it (git-merge-base(1), 'hypothetical merge').
+        lie, so a no is asked for again: the merge base of a commit with several others is the commit itself exactly
+        where one of them contains it (git-merge-base(1), the hypothetical merge commit).
         """
         if not tips:
             return False
         args = "\n".join([commit, *(f"^{tip}" for tip in tips)]) + "\n"
         if not self._run("rev-list", "-n1", "--stdin", stdin=args.encode("ascii")):
             return True
-        if len(tips) > 1:
-            return any(self.contained(commit, [tip]) for tip in tips)
-        done = self._try("merge-base", "--is-ancestor", commit, tips[0])
+        done = self._try("merge-base", commit, *tips)
         if done.returncode not in (0, 1):
             raise GitError(f"git merge-base failed: {_first_line(done)}")
-        return done.returncode == 0
+        return done.stdout.decode("ascii", "replace").strip() == commit
 
     def tags_before(self, commit: Oid) -> frozenset[str]:
         """Give the names (after refs/tags/) of all tags whose commit is a true ancestor of ``commit``."""
@@ -269,20 +269,29 @@ class _Batch:
     """One long-lived ``git cat-file`` process (git-cat-file(1), BATCH OUTPUT)."""
 
     def __init__(self, option: str, env: Mapping[str, str]) -> None:
-        self._process: subprocess.Popen[bytes] = popen(["git", "cat-file", option], env=env)
-        if self._process.stdin is None or self._process.stdout is None:
-            raise GitError("git cat-file has no pipes")
-        self._stdin = self._process.stdin
-        self._stdout = os.fdopen(os.dup(self._process.stdout.fileno()), "rb")
+        # Complaints go nowhere: nobody reads them here, and a full pipe would stop git for good.
+        try:
+            self._process = subprocess.Popen(
+                ["git", "cat-file", option],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=env,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise missing("git") from error
 
     def header(self, name: str) -> tuple[Oid, str, int] | None:
         if "\n" in name:
             raise GitError("an object name cannot hold a line break")
+        stdin, stdout = self._pipes()
         try:
-            self._stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            stdin.flush()
         except OSError as error:
             raise GitError("git cat-file ended early") from error
-        line = self._stdout.readline(1 << 16)
+        line = stdout.readline(1 << 16)
         if line.endswith((b" missing\n", b" ambiguous\n")):
             return None
         match = _INFO.fullmatch(line)
@@ -294,14 +303,19 @@ class _Batch:
         found = self.header(oid)
         if found is None:
             raise GitError(f"object {oid} is not in this repository", fix="git fetch --all --tags")
-        data = self._stdout.read(found[2] + 1)
+        data = self._pipes()[1].read(found[2] + 1)
         if len(data) != found[2] + 1:
             raise GitError("git cat-file ended early")
         return data[:-1]
 
     def close(self) -> None:
         kill_group(self._process)
-        for pipe in (self._stdin, self._stdout, self._process.stdout, self._process.stderr):
-            if pipe is not None:
+        for pipe in self._pipes():
+            with suppress(OSError):  # what is left to flush was for a process that is gone
                 pipe.close()
         self._process.wait()
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        if self._process.stdin is None or self._process.stdout is None:
+            raise GitError("git cat-file has no pipes")
+        return self._process.stdin, self._process.stdout
