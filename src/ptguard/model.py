@@ -136,8 +136,9 @@ class TagVerdict:
 
     @property
     def accepted(self) -> bool:
-        """Whether the tag may be pushed."""
-        return bool(self.findings) and not any(f.refuses for f in self.findings)
+        """Whether the tag may be pushed: something was checked and stands, and nothing refuses."""
+        said = {f.status for f in self.findings}
+        return bool(said & {Status.PASS, Status.WARN, Status.WAIVED}) and not said & {Status.FAIL, Status.ERROR}
 
     @property
     def undecided(self) -> bool:
@@ -489,7 +490,8 @@ class ImageReference:
 class ImageFacts:
     """What an image's name declares: public framework versions, CUDA by minor, cuDNN by major; None: not said.
 
-    ``flavour`` is ``devel`` or ``runtime``, ``release`` a vendor's container release such as ``25.09``.
+    ``flavour`` is ``devel`` or ``runtime``, ``release`` a vendor's container release such as ``25.09``, ``os`` the
+    distribution and its version as the smoke record writes them (``ubuntu 22.04``).
     """
 
     torch: str | None = None
@@ -502,6 +504,7 @@ class ImageFacts:
     flavour: str | None = None
     release: str | None = None
     commit: str | None = None
+    os: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -518,7 +521,8 @@ class SmokeRecord:
     """A smoke record as it stands in the tree, well formed; see docs/checks/smoke.md for the form.
 
     ``tree`` is the hex of its git-tree subject, ``excluded`` the paths left out of it; ``image`` with the digest of
-    its image subject (None: run on the bare machine); times are aware; ``environment`` as recorded.
+    its image subject (None: run on the bare machine); times are aware; ``environment`` as recorded; ``devices`` how
+    many are listed; ``command`` the project's own check with its exit status; ``failed`` the ids listed as failed.
     """
 
     path: str
@@ -539,6 +543,9 @@ class SmokeRecord:
     command: tuple[tuple[str, ...], int] | None
     checks: tuple["SmokeCheck", ...]
     payload: bytes = field(repr=False)
+    object_format: str = "sha1"
+    runner: str | None = None
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
