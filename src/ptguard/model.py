@@ -586,6 +586,7 @@ class Evidence:
     ``object_type`` is what git says of the pushed object (``tag``, ``commit``, …), None for a deletion or an object
     that is not here; ``commit`` the commit that the tag names, None where it names none. ``signature`` is None where
     the tag has no signature that could be verified. ``collisions`` are refs that differ from this one in case only.
+    ``planned`` is true where the tag does not exist yet and ``update`` carries the commit that it is to name.
     """
 
     update: RefUpdate
@@ -604,6 +605,7 @@ class Evidence:
     changelog: Changelog | Problem | None = None
     images: tuple[DeclaredImage | Problem, ...] | Problem | None = None
     smoke: SmokeEvidence | Problem | None = None
+    planned: bool = False
 
     @property
     def name(self) -> str:
@@ -612,7 +614,9 @@ class Evidence:
 
     @property
     def tagged_at(self) -> datetime | None:
-        """When the tagger says that he tagged, or None where there is no well-formed tag object."""
+        """When the tagger says that he tagged (now, for a planned tag), or None where there is no well-formed tag."""
+        if self.planned:
+            return self.now
         return self.tag.tagger.when if isinstance(self.tag, TagObject) else None
 
     def at(self, path: str, line: int | None = None) -> Location:

@@ -180,6 +180,12 @@ class Git:
         rows = (line.split(" ", 2) for line in out.decode("utf-8", "surrogateescape").split("\n") if line)
         return frozenset(name[len(TAG_PREFIX) :] for oid, peeled, name in rows if commit not in (oid, peeled))
 
+    def tags_at(self, commit: Oid) -> tuple[str, ...]:
+        """Give the names (after refs/tags/) of the tags that name ``commit``, directly or through a tag object."""
+        out = self._run("for-each-ref", "--format=%(refname)", f"--points-at={commit}", TAG_PREFIX)
+        names = out.decode("utf-8", "surrogateescape").split("\n")
+        return tuple(name[len(TAG_PREFIX) :] for name in names if name)
+
     # ----------------------------------------------------------------------------------------- config, remote
 
     def local_config(self) -> Mapping[str, tuple[str, ...]]:

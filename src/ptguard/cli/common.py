@@ -1,0 +1,63 @@
+"""What the commands share: where they speak, how a verdict becomes an exit code."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TypeVar
+
+import click
+
+from ptguard.errors import ExitCode, PtguardError
+from ptguard.model import Verdict
+from ptguard.report import load
+from ptguard.trust import Choice
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def exit_code(verdict: Verdict) -> ExitCode:
+    """Give the exit code of a verdict: an error outranks a refusal (docs/reference.md, Exit codes)."""
+    if any(tag.undecided for tag in verdict.tags):
+        return ExitCode.UNDECIDED
+    return ExitCode.ACCEPTED if verdict.accepted else ExitCode.REFUSED
+
+
+def wants_color(stream: IO[str]) -> bool:
+    """Tell whether ``stream`` is a terminal that may be coloured (see no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def complain(error: PtguardError) -> None:
+    """Say on standard error what stopped the judging."""
+    sys.stderr.write(load("text").error(error, color=wants_color(sys.stderr)))
+
+
+def in_folder(function: F) -> F:
+    """Add ``-C DIR``: run as if started there."""
+    option = click.option(
+        "-C",
+        "folder",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default=Path(),
+        metavar="DIR",
+        help="Run as if started in DIR.",
+    )
+    return option(function)
+
+
+def policy_choice(function: F) -> F:
+    """Add ``--policy-ref`` and ``--policy-file``."""
+    for option in (
+        click.option("--policy-ref", metavar="REF", help="Take the policy from this ref instead of the trust branch."),
+        click.option(
+            "--policy-file", type=click.Path(path_type=Path), metavar="PATH", help="Take the policy from this file."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def choice(policy_ref: str | None, policy_file: Path | None) -> Choice:
+    """Give the two options as one value; a relative file is meant from where the user stands."""
+    return Choice(policy_file.absolute() if policy_file else None, policy_ref)

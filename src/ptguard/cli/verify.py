@@ -1,0 +1,46 @@
+"""``ptguard verify``: judge tags by hand or in CI, as a push would."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ptguard.cli.common import choice, exit_code, in_folder, policy_choice, wants_color
+from ptguard.errors import ExitCode, PtguardError
+from ptguard.judging import Request, judge_tags
+from ptguard.report import FORMATS, load
+
+
+@click.command("verify")
+@click.argument("tags", nargs=-1, metavar="[TAG]...")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", help="How to report.")
+@click.option("--remote", metavar="NAME", help="The remote to hold the tags against (default: origin).")
+@policy_choice
+@click.option("--published", is_flag=True, help="Judge as history: the key must have been good when it signed.")
+@in_folder
+def command(
+    tags: tuple[str, ...],
+    format_: str,
+    remote: str | None,
+    policy_ref: str | None,
+    policy_file: Path | None,
+    published: bool,  # noqa: FBT001 - click passes flags by name
+    folder: Path,
+) -> ExitCode:
+    """Judge TAGs (default: every tag of HEAD's commit) as if they were pushed now.
+
+    Results go to standard output, everything else to standard error. Exit codes: 0 accepted, 1 refused,
+    2 the call or the policy is wrong, 3 could not decide.
+    """
+    report = load(format_)
+    request = Request(folder, choice(policy_ref, policy_file))
+    color = wants_color(sys.stdout)
+    try:
+        verdict = judge_tags(request, tags, remote, published=published)
+    except PtguardError as error:
+        if format_ == "text":
+            raise
+        sys.stdout.write(report.error(error, color=color))
+        return error.exit_code
+    sys.stdout.write(report.verdict(verdict, color=color))
+    return exit_code(verdict)

@@ -1,0 +1,351 @@
+"""From a ref line to evidence: joins the gateways and the parsers, decides nothing.
+
+Only what the tag's rule asks for is collected. A part that cannot be had becomes a Problem with status ERROR, so
+that the other checks still speak.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Final, TypeVar
+
+from ptguard.errors import PtguardError
+from ptguard.gateways import ssh
+from ptguard.gateways.git import Git, Refs
+from ptguard.gateways.openpgp import OpenPgp
+from ptguard.glob import matches
+from ptguard.model import (
+    BRANCH_PREFIX,
+    TAG_PREFIX,
+    BranchEvidence,
+    Changelog,
+    DeclaredImage,
+    DeclaredVersion,
+    Evidence,
+    Mode,
+    Oid,
+    OpenPgpKey,
+    Policy,
+    Problem,
+    RefUpdate,
+    RemoteState,
+    RuleMatch,
+    SignatureBlock,
+    SignatureFacts,
+    SmokeEvidence,
+    SshKey,
+    Status,
+    TagObject,
+    VersionEvidence,
+)
+from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
+from ptguard.parse.declared import declared_image, expected_facts
+from ptguard.parse.tag import parse_tag
+from ptguard.parse.version import declared_version, source_path
+from ptguard.pep440 import parse as parse_version
+from ptguard.policy import match_rule
+from ptguard.snapshot import Snapshot
+from ptguard.text import sh, shown
+
+T = TypeVar("T")
+MAX_SOURCE_BYTES: Final = 1 << 20
+TAG_NAMESPACE: Final = "git"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What all tags of one call share.
+
+    ``published``: the tag objects that the canonical remote has, where the push goes to another one; else None.
+    """
+
+    git: Git
+    policy: Policy
+    refs: Refs
+    remote: RemoteState
+    updates: tuple[RefUpdate, ...]
+    mode: Mode
+    now: datetime
+    home: Path
+    published: frozenset[Oid] | None = None
+
+
+class Collector:
+    """Gives the evidence of each tag of one call."""
+
+    def __init__(self, scene: Scene) -> None:
+        """Take the scene; nothing is read yet."""
+        self.scene = scene
+        self._snapshots: dict[Oid, Snapshot] = {}
+
+    def evidence(self, update: RefUpdate) -> Evidence:
+        """Give all that the tag's rule asks to know about ``update``."""
+        scene = self.scene
+        match = match_rule(scene.policy, update.tag)
+        base = Evidence(
+            update,
+            scene.mode,
+            scene.now,
+            match,
+            scene.remote,
+            collisions=self._collisions(update),
+            shadowed_by=self._shadow(update),
+        )
+        if update.local_oid is None or match is None:
+            return base
+        base = self._object(base, update.local_oid)
+        if self._is_history(base):
+            base = replace(base, mode=Mode.PUBLISHED)
+        return self._details(base, match)
+
+    def planned(self, update: RefUpdate) -> Evidence:
+        """Give the evidence of a tag that does not exist yet; ``update`` carries the commit that it is to name."""
+        match = match_rule(self.scene.policy, update.tag)
+        base = Evidence(update, self.scene.mode, self.scene.now, match, self.scene.remote, planned=True)
+        base = replace(base, collisions=self._collisions(update), shadowed_by=self._shadow(update))
+        return self._details(replace(base, commit=update.local_oid), match) if match else base
+
+    def _is_history(self, base: Evidence) -> bool:
+        """Tell whether a pushed tag is released already: on the canonical remote, or from before `[audit] since`."""
+        published, made, adopted = self.scene.published, base.tagged_at, self._adopted
+        if base.mode is not Mode.PUSH or published is None:
+            return False
+        return base.update.local_oid in published or (made is not None and adopted is not None and made < adopted)
+
+    @cached_property
+    def _adopted(self) -> datetime | None:
+        """Give when the tag of `[audit] since` was made, if it is here."""
+        oid = self.scene.refs.get(f"{TAG_PREFIX}{self.scene.policy.audit_since}")
+        found = self.scene.git.info(oid) if oid else None
+        tag = self._tag(found[0], found[2]) if found and found[1] == "tag" else None
+        return tag.tagger.when if isinstance(tag, TagObject) else None
+
+    # ------------------------------------------------------------------------------------- the tag object
+
+    def _object(self, base: Evidence, oid: Oid) -> Evidence:
+        """Add the object itself: what it is, its grammar, the commit that it names."""
+        git = self.scene.git
+        found = git.info(oid)
+        if found is None:
+            gone = f"object {oid} is not in this repository"
+            return replace(base, tag=Problem("could-not-decide", gone, fix="git fsck --full", status=Status.ERROR))
+        kind = found[1]
+        if kind != "tag":
+            return replace(base, object_type=kind, commit=oid if kind == "commit" else None)
+        tag = self._tag(oid, found[2])
+        peeled = git.info(f"{oid}^{{commit}}")
+        return replace(base, object_type=kind, tag=tag, commit=peeled[0] if peeled else None)
+
+    def _tag(self, oid: Oid, size: int) -> TagObject | Problem:
+        limit = self.scene.policy.limits.max_tag_bytes
+        if size > limit:
+            return Problem("too-large", "the tag object is too large", f"{size} bytes", f"at most {limit} bytes")
+        return _part(lambda: parse_tag(oid, self.scene.git.read(oid, "tag", limit)))
+
+    def _details(self, base: Evidence, match: RuleMatch) -> Evidence:
+        """Add the parts that the checks of the rule ask for."""
+        wanted = match.rule.checks
+        if "signature" in wanted:
+            base = replace(base, signature=self._signature(base.tag))
+        commit = base.commit
+        if commit is None:
+            return base
+        parts: dict[str, Callable[[], object]] = {
+            "branch": lambda: self._branch(match, commit),
+            "version": lambda: self._version(match, commit, base.name),
+            "changelog": lambda: self._changelog(match, commit),
+            "image": lambda: self._images(commit),
+            "smoke": lambda: self._smoke(commit),
+        }
+        names = {"image": "images"}
+        found = {names.get(check, check): _part(parts[check]) for check in wanted if check in parts}
+        if "smoke" in wanted and "images" not in found:
+            # The record is held against the declared image also where the image itself is not judged.
+            found["images"] = _part(parts["image"]) if self.scene.policy.image else None
+        return replace(base, **found)  # type: ignore[arg-type]
+
+    def _signature(self, tag: TagObject | Problem | None) -> SignatureFacts | Problem | None:
+        """Have the signature verified by the program of its kind; None where there is none to verify."""
+        if not isinstance(tag, TagObject) or not isinstance(tag.signature, SignatureBlock):
+            return None
+        block, payload = tag.signature, tag.payload
+        if block.kind == "openpgp":
+            return _part(lambda: self._openpgp.verify(payload, block.armored))
+        if block.kind == "ssh":
+            return _part(lambda: self.verify_ssh(payload, block.armored, TAG_NAMESPACE))
+        return None
+
+    @cached_property
+    def _openpgp(self) -> OpenPgp:
+        home = self.scene.home / "gnupg"
+        home.mkdir(mode=0o700, exist_ok=True)
+        return OpenPgp(home, self._keys(OpenPgpKey))
+
+    def verify_ssh(self, payload: bytes, armored: bytes, namespace: str) -> SignatureFacts | Problem:
+        """Verify an SSH signature against all SSH keys of the policy."""
+        work = self.scene.home / "ssh"
+        work.mkdir(mode=0o700, exist_ok=True)
+        return ssh.verify(work, self._keys(SshKey), payload, armored, namespace)
+
+    def verify_openpgp(self, payload: bytes, armored: bytes) -> SignatureFacts | Problem:
+        """Verify an OpenPGP signature against all OpenPGP keys of the policy."""
+        return self._openpgp.verify(payload, armored)
+
+    def _keys(self, kind: type[T]) -> tuple[T, ...]:
+        return tuple(k for s in self.scene.policy.signers.values() for k in s.keys if isinstance(k, kind))
+
+    # ------------------------------------------------------------------------------------- the refs
+
+    @cached_property
+    def _spellings(self) -> dict[str, tuple[str, ...]]:
+        """Every tag name that is known of, by its spelling without case: on the remote, here, and in this push."""
+        found: dict[str, set[str]] = {}
+        pushed = (u.remote_ref for u in self.scene.updates if u.is_tag and not u.deletion)
+        deleted = {u.remote_ref for u in self.scene.updates if u.deletion}
+        for ref in (*self.scene.remote.tags, *self.scene.refs.under(TAG_PREFIX), *pushed):
+            if ref not in deleted:
+                found.setdefault(ref.casefold(), set()).add(ref)
+        return {folded: tuple(sorted(refs)) for folded, refs in found.items() if len(refs) > 1}
+
+    def _collisions(self, update: RefUpdate) -> tuple[str, ...]:
+        return tuple(r for r in self._spellings.get(update.remote_ref.casefold(), ()) if r != update.remote_ref)
+
+    def _shadow(self, update: RefUpdate) -> str | None:
+        """Give the branch of the remote, standing or in this push, that has the tag's name."""
+        name = BRANCH_PREFIX + update.tag
+        if any(u.remote_ref == name and not u.deletion for u in self.scene.updates):
+            return f"{name} in this push"
+        gone = any(u.remote_ref == name for u in self.scene.updates)
+        return f"{name} on {self.scene.remote.name}" if name in self.scene.remote.branches and not gone else None
+
+    def _branch(self, match: RuleMatch, commit: Oid) -> BranchEvidence | Problem:
+        """Give the matching branch of the remote that carries the commit, if one does."""
+        git, patterns = self.scene.git, match.rule.branches
+        lines = {u.remote_ref: u for u in self.scene.updates if u.remote_ref.startswith(BRANCH_PREFIX)}
+        tips: dict[str, list[Oid]] = {}
+        ineligible = []
+        for ref in {**self.scene.remote.branches, **lines}:
+            if any(matches(pattern, ref.removeprefix(BRANCH_PREFIX)) for pattern in patterns):
+                before = self.scene.remote.branches.get(ref)
+                line = lines.get(ref)
+                tips[ref] = [before] if before else []
+                added = self._forward(line) if line is not None else []
+                if line is not None and not added:
+                    ineligible.append(ref)
+                    tips[ref] = []  # created, forced or deleted by this push: neither its old tip nor its new one
+                tips[ref] += added
+        known = {ref: [o for o in oids if git.info(o) is not None] for ref, oids in tips.items()}
+        order = sorted(known, key=lambda ref: (ref.removeprefix(BRANCH_PREFIX) not in patterns, ref))
+        everything = list(dict.fromkeys(oid for ref in order for oid in known[ref]))
+        carrier = None
+        if git.contained(commit, everything):
+            carrier = next((r for r in order if known[r] and git.contained(commit, known[r])), None)
+        unknown = [ref for ref in tips if len(known[ref]) < len(tips[ref])]
+        if carrier is None and unknown:
+            return self._not_here(unknown)
+        return BranchEvidence(tuple(order), carrier, tuple(ineligible), shallow=git.shallow)
+
+    def _forward(self, line: RefUpdate) -> list[Oid]:
+        """Give the new tip of a branch that existed and that this push fast-forwards, else nothing."""
+        old, new = line.remote_oid, line.local_oid
+        if old is None or new is None or self.scene.git.info(old) is None:
+            return []
+        return [new] if self.scene.git.contained(old, [new]) else []
+
+    def _not_here(self, unknown: Sequence[str]) -> Problem:
+        return Problem(
+            "could-not-decide",
+            f"the tip of {shown(unknown[0])} on {self.scene.remote.name} is not in this clone",
+            fix=sh("git", "fetch", self.scene.remote.name),
+            status=Status.ERROR,
+        )
+
+    # ------------------------------------------------------------------------------------- the tagged tree
+
+    def snapshot(self, commit: Oid) -> Snapshot:
+        """Give the opened tree of ``commit``, shared by all tags that name it."""
+        if commit not in self._snapshots:
+            self._snapshots.clear()  # tags of a push mostly share commits in a row; memory stays flat
+            self._snapshots[commit] = Snapshot(self.scene.git, commit)
+        return self._snapshots[commit]
+
+    def _version(self, match: RuleMatch, commit: Oid, name: str) -> VersionEvidence:
+        sources = [s for s in self.scene.policy.version_sources if s != "none"]
+        declared = tuple(self._declared_version(_filled(s, match), commit) for s in sources)
+        return VersionEvidence(declared, self._higher(match, commit, name))
+
+    def _declared_version(self, source: str, commit: Oid) -> DeclaredVersion | Problem:
+        found = self.snapshot(commit).file(source_path(source), MAX_SOURCE_BYTES)
+        if isinstance(found, Problem):
+            return replace(found, reason="no-source")
+        return declared_version(source, found.data, commit)
+
+    @cached_property
+    def _versions(self) -> list[tuple[str, str | None, object, str]]:
+        """Every local tag that a rule with a version matches: (pattern, package, version, name)."""
+        rows: list[tuple[str, str | None, object, str]] = []
+        for ref in self.scene.refs.under(TAG_PREFIX):
+            name = ref.removeprefix(TAG_PREFIX)
+            match = match_rule(self.scene.policy, name)
+            version = parse_version(match.version) if match else None
+            if match and version is not None:
+                rows.append((match.rule.pattern, match.package, version, name))
+        return rows
+
+    def _higher(self, match: RuleMatch, commit: Oid, name: str) -> tuple[str, ...]:
+        mine = parse_version(match.version)
+        if mine is None:
+            return ()
+        same = (match.rule.pattern, match.package)
+        rivals = {n for pattern, package, version, n in self._versions if (pattern, package) == same and version >= mine}  # type: ignore[operator]
+        rivals.discard(name)
+        return tuple(sorted(rivals & self.scene.git.tags_before(commit))) if rivals else ()
+
+    def _changelog(self, match: RuleMatch, commit: Oid) -> Changelog | Problem:
+        paths = self.scene.policy.changelog_paths
+        if len(paths) > 1:  # a monorepo's list: with a package the paths that name it, else those that do not
+            paths = tuple(p for p in paths if ("{package}" in p) == (match.package is not None)) or paths
+        found = self.snapshot(commit).file(_filled(paths[0], match), MAX_CHANGELOG_BYTES)
+        if isinstance(found, Problem):
+            return replace(found, reason="missing-file") if found.reason == "not-a-file" else found
+        return parse_changelog(found.path, found.data)
+
+    def _images(self, commit: Oid) -> tuple[DeclaredImage | Problem, ...] | Problem:
+        policy = self.scene.policy.image
+        if policy is None:
+            return Problem("no-source", "the policy has no [image] section", status=Status.ERROR)
+        snapshot = self.snapshot(commit)
+        pyproject = snapshot.file("pyproject.toml", MAX_SOURCE_BYTES)
+        expect = None if isinstance(pyproject, Problem) else expected_facts(pyproject.data)
+        if isinstance(expect, Problem):
+            return (expect,)
+        found: list[DeclaredImage | Problem] = []
+        for path in policy.sources:
+            file = snapshot.file(path, MAX_SOURCE_BYTES)
+            if isinstance(file, Problem):
+                found.append(replace(file, reason="missing"))
+            else:
+                found.append(declared_image(path, file.data, commit, expect))
+        return tuple(found)
+
+    def _smoke(self, commit: Oid) -> SmokeEvidence | Problem:
+        from ptguard.collect_smoke import smoke_evidence
+
+        policy = self.scene.policy.smoke
+        if policy is None:
+            return Problem("could-not-decide", "the policy has no [smoke] section", status=Status.ERROR)
+        return smoke_evidence(self.snapshot(commit), policy, self.verify_ssh, self.verify_openpgp)
+
+
+def _filled(path: str, match: RuleMatch) -> str:
+    return path.replace("{package}", match.package or "")
+
+
+def _part(collect: Callable[[], T]) -> T | Problem:
+    """Give what ``collect`` gives, or that it could not be decided: one part that fails must not hide the others."""
+    try:
+        return collect()
+    except PtguardError as error:
+        return Problem("could-not-decide", error.message, fix=error.fix, status=Status.ERROR)

@@ -1,0 +1,179 @@
+"""Judging a push or some tags of a clone from end to end: the one way that every command goes."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from ptguard.collect import Collector, Scene
+from ptguard.errors import PolicyError, PtguardError, UsageError
+from ptguard.gateways.git import Git, Refs
+from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Mode, Oid, Policy, RefUpdate, RemoteState, Verdict
+from ptguard.parse.refs import parse_pre_push
+from ptguard.remotes import Config, Remote, chosen, configured, of_push, state_by_asking, state_from_push
+from ptguard.text import sh, shown
+from ptguard.trust import Choice, client_policy
+from ptguard.verdict import judge
+
+TEMP_PREFIX: Final = "ptguard-"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to judge from where: the folder of the clone, the policy by name (if any), the clock's one reading."""
+
+    start: Path
+    choice: Choice = Choice()
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Verdict | None:
+    """Judge the tags of a push from the lines of git's pre-push hook; None where no tag is pushed.
+
+    A remote with local config ``remote.<name>.ptguard = false`` is let through with a note.
+
+    Raises:
+        PtguardError: nothing could be judged; the push must be refused.
+    """
+    updates = parse_pre_push(lines)
+    tags = tuple(update for update in updates if update.is_tag)
+    if not tags:
+        return None
+    with Git.open(request.start) as git:
+        config = git.local_config()
+        remote = of_push(git, config, remote_name, url)
+        if remote is not None and remote.exempt:
+            return None
+        refs = _refs(git, remote)
+        state = state_from_push(remote, remote_name, refs, updates)
+        try:
+            policy = client_policy(git, config, refs, remote, state, updates, request.choice)
+        except PolicyError as error:
+            raise _first_push(error, updates, tags, remote_name) from error
+        published = _on_canonical(git, config, remote)
+        return _judge(git, request, policy, refs, state, updates, tags, Mode.PUSH, published)
+
+
+def judge_tags(
+    request: Request, tags: Sequence[str], wanted_remote: str | None = None, *, published: bool = False
+) -> Verdict:
+    """Judge tags that stand in the clone, as if they were pushed now; no ``tags``: all that name HEAD's commit.
+
+    ``published`` judges as history: the key must have been good when it signed.
+
+    Raises:
+        PtguardError: nothing could be judged: an unknown tag, no policy, not a repository.
+    """
+    with Git.open(request.start) as git:
+        config = git.local_config()
+        remote = chosen(config, wanted_remote)
+        refs = _refs(git, remote)
+        names = [_tag_ref(refs, name) for name in tags] if tags else _at_head(git, refs)
+        state = state_by_asking(git, remote, refs)
+        policy = client_policy(git, config, refs, remote, state, (), request.choice)
+        updates = tuple(RefUpdate(ref, refs[ref], ref, state.tags.get(ref)) for ref in dict.fromkeys(names))
+        mode = Mode.PUBLISHED if published else Mode.VERIFY
+        return _judge(git, request, policy, refs, state, updates, updates, mode, None)
+
+
+def judge_planned(request: Request, name: str, commit: Oid, wanted_remote: str | None = None) -> Verdict:
+    """Judge all of a tag called ``name`` on ``commit`` that can be judged before it exists.
+
+    Raises:
+        PtguardError: nothing could be judged.
+    """
+    with Git.open(request.start) as git:
+        config = git.local_config()
+        remote = chosen(config, wanted_remote)
+        refs = _refs(git, remote)
+        state = state_by_asking(git, remote, refs)
+        policy = client_policy(git, config, refs, remote, state, (), request.choice)
+        update = RefUpdate(TAG_PREFIX + name, commit, TAG_PREFIX + name, state.tags.get(TAG_PREFIX + name))
+        with temporary_home() as home:
+            scene = Scene(git, policy, refs, state, (update,), Mode.VERIFY, request.now, home)
+            found = judge(Collector(scene).planned(update), policy)
+    return Verdict(Mode.VERIFY, request.now, policy.source, (found,), tuple(_notes(policy, state)))
+
+
+def _judge(
+    git: Git,
+    request: Request,
+    policy: Policy,
+    refs: Refs,
+    state: RemoteState,
+    updates: tuple[RefUpdate, ...],
+    tags: Sequence[RefUpdate],
+    mode: Mode,
+    published: frozenset[Oid] | None,
+) -> Verdict:
+    with temporary_home() as home:
+        collector = Collector(Scene(git, policy, refs, state, updates, mode, request.now, home, published))
+        verdicts = tuple(judge(collector.evidence(update), policy) for update in tags)
+    return Verdict(mode, request.now, policy.source, verdicts, tuple(_notes(policy, state)))
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """Give a private folder for keys and signatures that is gone afterwards, whatever happens."""
+    with tempfile.TemporaryDirectory(prefix=TEMP_PREFIX, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _refs(git: Git, remote: Remote | None) -> Refs:
+    """Read every ref that may matter once: tags, local branches, and what follows the remote's branches."""
+    tracking = remote.tracking(f"{BRANCH_PREFIX}*") if remote else None
+    return git.refs(TAG_PREFIX, BRANCH_PREFIX, (tracking or "refs/remotes/").split("*", 1)[0])
+
+
+def _on_canonical(git: Git, config: Config, remote: Remote | None) -> frozenset[Oid] | None:
+    """Give the tag objects that the canonical remote has, where the push goes to another one, else None.
+
+    Such tags are history: they get its rules of time. Where the canonical remote cannot be asked, none is.
+    """
+    home = configured(config, config.get("ptguard.remote", ("origin",))[-1])
+    if home is None or remote is None or remote.name == home.name:
+        return None
+    try:
+        return frozenset(oid for ref, oid in git.ls_remote(home.name).items() if ref.startswith(TAG_PREFIX))
+    except PtguardError:
+        return frozenset()
+
+
+def _first_push(
+    error: PolicyError, updates: Sequence[RefUpdate], tags: Sequence[RefUpdate], remote: str
+) -> PolicyError:
+    """Say the way of a first release, where the push brings the branch and the tag at once."""
+    branch = next((u for u in updates if u.remote_ref.startswith(BRANCH_PREFIX) and u.remote_oid is None), None)
+    if branch is None or error.problems:
+        return error
+    first = sh("git", "push", "-u", remote, branch.remote_ref.removeprefix(BRANCH_PREFIX))
+    return PolicyError(error.message, fix=f"{first}, then {sh('git', 'push', remote, tags[0].tag)}")
+
+
+def _tag_ref(refs: Refs, name: str) -> str:
+    for ref in (TAG_PREFIX + name, name):
+        if ref.startswith(TAG_PREFIX) and ref in refs:
+            return ref
+    raise UsageError(f"there is no tag {shown(name)} here", fix="git fetch --tags   # or: git tag --list")
+
+
+def _at_head(git: Git, refs: Refs) -> list[str]:
+    head = git.resolve("HEAD^{commit}")
+    at = git.tags_at(head) if head else ()
+    found = [TAG_PREFIX + name for name in at if TAG_PREFIX + name in refs]
+    if not found:
+        raise UsageError("no tag names HEAD's commit", fix="ptguard verify TAG   # git tag --list shows them")
+    return found
+
+
+def _notes(policy: Policy, state: RemoteState) -> list[str]:
+    notes = []
+    if state.none:
+        notes.append(f"no remote is configured: the policy is that of {policy.source.source}")
+    if policy.source.stale:
+        notes.append(f"{policy.source.source} is behind {state.name}: run git fetch {state.name}, the policy may differ")
+    return notes
+

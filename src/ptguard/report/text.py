@@ -1,0 +1,104 @@
+"""The verdict for someone in a hurry: what failed, what was seen, the command that mends it, all at once."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ptguard.errors import PolicyError, PtguardError
+from ptguard.model import Finding, Location, Mode, Status, TagVerdict, Verdict
+from ptguard.text import shown
+
+_MARKS: Final = {
+    Status.PASS: ("✓", "32"),
+    Status.FAIL: ("✗", "31"),
+    Status.ERROR: ("✗", "31"),
+    Status.WARN: ("!", "33"),
+    Status.SKIP: ("-", "2"),
+    Status.WAIVED: ("~", "33"),
+}
+_WIDTH: Final = 11
+_MAX_FIELD: Final = 1000
+_NAMED: Final = 5
+
+
+def verdict(verdict: Verdict, *, color: bool = False) -> str:
+    """Give the whole report; the last lines of a refused push say what was refused and that nothing was pushed."""
+    return "".join(f"{line}\n" for line in _lines(verdict, color=color))
+
+
+def error(error: PtguardError, *, color: bool = False) -> str:
+    """Give what stopped the judging, every mistake of a policy on a line of its own."""
+    lines = [f"ptguard: {_paint('refused', '31', color=color)}: {_clean(error.message)}"]
+    if isinstance(error, PolicyError):
+        lines += [f"  {_clean(problem)}" for problem in error.problems]
+    if error.fix:
+        lines.append(f"  mend      {_clean(error.fix)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(verdict: Verdict, *, color: bool) -> Iterator[str]:
+    for note in verdict.notes:
+        yield f"ptguard: note: {_clean(note)}"
+    for tag in verdict.tags:
+        yield from _tag(tag, brief=verdict.mode is Mode.PUSH, color=color)
+    yield from _summary(verdict, color=color)
+
+
+def _tag(tag: TagVerdict, *, brief: bool, color: bool) -> Iterator[str]:
+    word = _paint("accepted", "32", color=color) if tag.accepted else _paint("refused", "31", color=color)
+    yield f"{_clean(tag.tag)}  {word}"
+    quiet = (Status.PASS, Status.SKIP) if brief else ()
+    for finding in tag.findings:
+        if finding.status not in quiet:
+            yield from _finding(finding, color=color)
+    passed = [f.check for f in tag.findings if f.status is Status.PASS]
+    if brief and passed:
+        yield f"  {_mark(Status.PASS, color=color)} {', '.join(dict.fromkeys(passed))}"
+
+
+def _finding(finding: Finding, *, color: bool) -> Iterator[str]:
+    reason = "" if finding.reason in ("ok", "waived") else f"{finding.reason}: "
+    yield f"  {_mark(finding.status, color=color)} {finding.check:<{_WIDTH}}{reason}{_clean(finding.message)}"
+    rows = {"seen": finding.got, "expected": finding.expected, "where": _where(finding.location), "mend": finding.fix}
+    for label, value in rows.items():
+        if value:
+            yield f"      {label:<10}{_clean(value)}"
+
+
+def _where(location: Location | None) -> str | None:
+    if location is None:
+        return None
+    return f"{location.path}:{location.line}" if location.line else location.path
+
+
+def _summary(verdict: Verdict, *, color: bool) -> Iterator[str]:
+    policy = verdict.policy
+    at = f" at {policy.commit[:12]}" if policy.commit else ""
+    yield f"policy: {_clean(policy.source)}{at}, sha256 {policy.sha256[:12]}{' (stale: git fetch)' if policy.stale else ''}"
+    refused = [tag for tag in verdict.tags if not tag.accepted]
+    if not refused:
+        yield f"ptguard: {_paint('accepted', '32', color=color)} {_names(verdict.tags)}"
+        return
+    yield f"ptguard: {_paint('refused', '31', color=color)} {_names(refused)}"
+    for tag in refused[:_NAMED]:
+        yield f"  {_clean(tag.tag)}: {', '.join(dict.fromkeys(f.check for f in tag.findings if f.refuses)) or 'nothing was checked'}"
+    if verdict.mode is Mode.PUSH:
+        others = f", also not the {len(verdict.tags) - len(refused)} accepted" if len(verdict.tags) > len(refused) else ""
+        yield f"Nothing was pushed{others}."
+
+
+def _names(tags: tuple[TagVerdict, ...] | list[TagVerdict]) -> str:
+    first = ", ".join(_clean(tag.tag) for tag in tags[:_NAMED])
+    return first + (f" and {len(tags) - _NAMED} more" if len(tags) > _NAMED else "")
+
+
+def _mark(status: Status, *, color: bool) -> str:
+    sign, code = _MARKS[status]
+    return _paint(sign, code, color=color)
+
+
+def _paint(text: str, code: str, *, color: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if color else text
+
+
+def _clean(text: str) -> str:
+    return shown(text, _MAX_FIELD)

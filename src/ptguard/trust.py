@@ -1,0 +1,223 @@
+"""Whose policy decides: where the trusted policy is found, and reading it from there.
+
+Never the commit that is being judged, and never what the push itself brings; see docs/policy.md, "Whose policy
+decides", and docs/adr/0003-whose-policy-decides.md.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from ptguard.checks import discover
+from ptguard.errors import PolicyError, UsageError
+from ptguard.gateways.git import Git, Refs
+from ptguard.model import BRANCH_PREFIX, Oid, Policy, Problem, RefUpdate, RemoteState
+from ptguard.policy import parse_policy
+from ptguard.remotes import Config, Remote
+from ptguard.snapshot import Snapshot
+from ptguard.text import sh, shown
+
+POLICY_FOLDER: Final = ".ptguard"
+POLICY_PATH: Final = f"{POLICY_FOLDER}/policy.toml"
+MAX_POLICY_BYTES: Final = 1 << 20
+MAX_KEY_BYTES: Final = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the caller asked for by name: ``--policy-file`` or ``--policy-ref``."""
+
+    file: Path | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where the policy lies: a ``commit`` or a ``file``; ``source`` names it, ``branch`` is the trust branch if any."""
+
+    source: str
+    commit: Oid | None
+    file: Path | None
+    branch: str | None
+    stale: bool = False
+
+
+def client_policy(
+    git: Git,
+    config: Config,
+    refs: Refs,
+    remote: Remote | None,
+    state: RemoteState,
+    updates: Sequence[RefUpdate],
+    choice: Choice,
+) -> Policy:
+    """Give the policy that decides on the client, found in the order of docs/policy.md.
+
+    Raises:
+        PolicyError: there is none to be trusted, or it has mistakes.
+        UsageError: the call names a policy that does not exist.
+    """
+    anchor = _named(git, config, choice) or _anchor(git, config, refs, remote, state, updates)
+    return read_policy(git, anchor, remote)
+
+
+def _named(git: Git, config: Config, choice: Choice) -> Anchor | None:
+    """Give the anchor that the call or the repository's own configuration names, or None."""
+    if choice.file and choice.ref:
+        raise UsageError("--policy-file and --policy-ref exclude each other", fix="give one of them")
+    if choice.file:
+        return Anchor(str(choice.file), None, git.start / choice.file, None)
+    if choice.ref:
+        return _at_ref(git, choice.ref)
+    if file := config.get("ptguard.policyfile"):
+        if not Path(file[-1]).is_absolute():
+            raise PolicyError(
+                f"git config ptguard.policyFile is {shown(file[-1])!r}, not an absolute path",
+                fix=sh("git", "config", "ptguard.policyFile", f"/absolute/path/{Path(file[-1]).name}"),
+            )
+        return Anchor(file[-1], None, Path(file[-1]), None)
+    if ref := config.get("ptguard.policyref"):
+        return _at_ref(git, ref[-1])
+    return None
+
+
+def _at_ref(git: Git, ref: str) -> Anchor:
+    oid = git.resolve(f"{ref}^{{commit}}")
+    if oid is None:
+        raise UsageError(f"the policy ref {shown(ref)} names no commit here", fix="git fetch --all, or name another ref")
+    return Anchor(ref, oid, None, None)
+
+
+def trust_branch(config: Config, refs: Refs, remote: Remote | None) -> str:
+    """Give the short name of the trust branch: local ``ptguard.trustBranch``, else the remote's HEAD, else main."""
+    if named := config.get("ptguard.trustbranch"):
+        return named[-1].removeprefix(BRANCH_PREFIX)
+    if remote is not None:
+        prefix = f"refs/remotes/{remote.name}/"
+        head = refs.symbolic.get(f"{prefix}HEAD", "")
+        if head.startswith(prefix):
+            return head.removeprefix(prefix)
+    return "main"
+
+
+def _anchor(
+    git: Git, config: Config, refs: Refs, remote: Remote | None, state: RemoteState, updates: Sequence[RefUpdate]
+) -> Anchor:
+    branch = trust_branch(config, refs, remote)
+    full = BRANCH_PREFIX + branch
+    line = next((u for u in updates if u.remote_ref == full), None)
+    if line is not None:
+        return _before_push(git, line, state.name, branch)
+    if state.none:
+        return _local(refs, branch)
+    if remote is None:
+        raise PolicyError(
+            f"no configured remote pushes to {shown(state.name)}, so no trusted policy is known for it",
+            fix=sh("git", "remote", "add", "NAME", state.name) + " && git fetch NAME",
+        )
+    tracking = remote.tracking(full)
+    commit = refs.get(tracking) if tracking else None
+    if tracking is None or commit is None:
+        raise _not_fetched(remote, branch, tracking)
+    told = state.branches.get(full)
+    return Anchor(tracking, commit, None, branch, stale=state.asked and told != commit)
+
+
+def _before_push(git: Git, line: RefUpdate, remote: str, branch: str) -> Anchor:
+    """Give the trust branch as the remote has it, when the push itself moves it: never its new tip."""
+    if line.remote_oid is None:
+        raise PolicyError(
+            f"this push would create the trust branch {shown(branch)} on {shown(remote)}, "
+            "so there is no policy yet that could judge its tags",
+            fix=sh("git", "push", "-u", remote, branch) + "   # first; then push the tag by itself",
+        )
+    if git.info(line.remote_oid) is None:
+        raise PolicyError(
+            f"{shown(remote)}'s {shown(branch)} is at {line.remote_oid}, which is not in this clone",
+            fix=sh("git", "fetch", remote, branch),
+        )
+    return Anchor(f"{line.remote_ref} of {remote} before this push", line.remote_oid, None, branch)
+
+
+def _local(refs: Refs, branch: str) -> Anchor:
+    commit = refs.get(BRANCH_PREFIX + branch)
+    if commit is None:
+        raise PolicyError(
+            f"no remote is configured, and there is no local branch {shown(branch)} to take the policy from",
+            fix="git config ptguard.trustBranch NAME   # the branch that holds .ptguard/policy.toml",
+        )
+    return Anchor(f"{BRANCH_PREFIX}{branch} (local: no remote is configured)", commit, None, branch)
+
+
+def _not_fetched(remote: Remote, branch: str, tracking: str | None) -> PolicyError:
+    spec = f"+{BRANCH_PREFIX}{branch}:{tracking or f'refs/remotes/{remote.name}/{branch}'}"
+    return PolicyError(
+        f"the trust branch {shown(branch)} of {shown(remote.name)} is not known in this clone",
+        fix=f"{sh('git', 'fetch', remote.name, spec)}   # if it has none yet: {sh('git', 'push', '-u', remote.name, branch)}",
+    )
+
+
+def read_policy(git: Git, anchor: Anchor, remote: Remote | None) -> Policy:
+    """Read the policy at ``anchor``, with its key files beside it.
+
+    Raises:
+        PolicyError: it is not there or has mistakes, all of them named.
+    """
+    read = _file_reader(anchor.file.parent) if anchor.file else _commit_reader(git, anchor)
+    text = read(anchor.file.name if anchor.file else "policy.toml", MAX_POLICY_BYTES)
+    if isinstance(text, Problem):
+        raise _no_policy(anchor, text, remote)
+    policy = parse_policy(
+        text,
+        source=anchor.source if anchor.file else f"{anchor.source}:{POLICY_PATH}",
+        commit=anchor.commit,
+        read=lambda path: read(path, MAX_KEY_BYTES),
+        checks=tuple(discover()),
+        trust_branch=anchor.branch,
+        stale=anchor.stale,
+    )
+    # Mistakes name the file; the verdict names the ref.
+    return replace(policy, source=replace(policy.source, source=anchor.source))
+
+
+def _no_policy(anchor: Anchor, problem: Problem, remote: Remote | None) -> PolicyError:
+    if anchor.file:
+        return PolicyError(f"the policy file {shown(str(anchor.file))} cannot be read: {problem.message}")
+    push = sh("git", "push", "-u", remote.name, anchor.branch or "main") if remote else "push it to the trust branch"
+    return PolicyError(
+        f"no policy to judge by at {shown(anchor.source)} ({anchor.commit}): {problem.message}",
+        fix=f"ptguard init && git add {POLICY_FOLDER} && git commit -m 'Add the release policy' && {push}",
+    )
+
+
+Reader = Callable[[str, int], bytes | Problem]
+
+
+def _commit_reader(git: Git, anchor: Anchor) -> Reader:
+    if anchor.commit is None:
+        raise PolicyError(f"{shown(anchor.source)} names no commit")
+    snapshot = Snapshot(git, anchor.commit)
+
+    def read(path: str, limit: int) -> bytes | Problem:
+        found = snapshot.file(f"{POLICY_FOLDER}/{path}", limit)
+        return found if isinstance(found, Problem) else found.data
+
+    return read
+
+
+def _file_reader(folder: Path) -> Reader:
+    def read(path: str, limit: int) -> bytes | Problem:
+        try:
+            descriptor = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            return Problem("missing-file", f"{path}: {error.strerror}")
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return Problem("not-a-file", f"{path} is no regular file")
+            data = file.read(limit + 1)
+        return data if len(data) <= limit else Problem("too-large", f"{path} is larger than {limit} bytes")
+
+    return read
