@@ -1,0 +1,51 @@
+"""The command line. Each command is a module of its own, imported only when it is the one that was called."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from ptguard import __version__
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "changelog-check": "changelog",
+    "demo": "demo",
+    "doctor": "doctor",
+    "init": "init",
+    "install": "install",
+    "policy-check": "policy",
+    "pre-commit-hook": "precommit",
+    "pre-push": "pre_push",
+    "smoke": "smoke",
+    "tag": "tag",
+    "uninstall": "uninstall",
+    "verify": "verify",
+}
+"""Each command's name with its module in this package, which has it as ``command``."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names of all commands."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Give the command ``cmd_name``, or None where there is none."""
+        del ctx
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = importlib.import_module(f"{__name__}.{module}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{__name__}.{module}.command is no click command")
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ptguard")
+def cli() -> None:
+    """Let a tag leave this clone only if it is a reproducible, signed, tested release."""

@@ -1,0 +1,56 @@
+"""How install, uninstall and doctor put the state of a clone into words."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ptguard.install.hookfile import Kind
+from ptguard.install.managers import Manager
+from ptguard.install.state import State
+from ptguard.text import shown
+
+
+def describe(state: State) -> Iterator[str]:
+    """Give the lines that say what is armed and, where it is not, what to do."""
+    brief = state.layout.brief
+    guard, manager = state.guard, state.manager
+    if not state.armed:
+        yield f"not armed: tags leave this clone unjudged ({_why(state)})"
+        if manager is not None:
+            yield from _stanzas(manager, state)
+        else:
+            yield "  mend: ptguard doctor   # names what is wrong, each with its command"
+        return
+    if guard is None:
+        yield f"armed: {manager.name if manager else 'a hook'} calls ptguard"
+        return
+    how = ", which pre-commit runs first" if guard is state.legacy else ""
+    yield f"armed: {brief(guard.path)}{how}"
+    yield f"  interpreter  {shown(os.fspath(guard.python)) if guard.python else 'ptguard on PATH'}"
+    if state.chained.kind is not Kind.ABSENT and state.chained.executable:
+        yield f"  runs also    {brief(state.chained.path)}, the hook that was there before"
+
+
+def _why(state: State) -> str:
+    brief = state.layout.brief
+    if state.manager is not None:
+        return f"{state.manager.name} owns the pre-push hook"
+    if not state.runs:
+        return f"{brief(state.pre_push.path)} is not executable"
+    if state.seat.kind is Kind.GUARD:
+        return f"{brief(state.seat.path)} is not executable"
+    if state.seat.kind is Kind.ABSENT:
+        return f"there is no {brief(state.seat.path)}"
+    return f"{brief(state.seat.path)} is another hook"
+
+
+def _stanzas(manager: Manager, state: State) -> Iterator[str]:
+    if manager.remedy:
+        yield f"  mend: {manager.remedy}"
+    for file, stanza in manager.stanzas:
+        yield f"  add to {state.layout.brief(file)}{_place(file)}:"
+        yield from (f"      {line}" if line else "" for line in stanza.splitlines())
+
+
+def _place(file: Path) -> str:
+    return ", before anything that reads standard input" if file.name == "pre-push" else ""

@@ -1,0 +1,132 @@
+"""Arming and disarming a clone: the plan carried out, pre-commit driven, and what was done said in words."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptguard.errors import PtguardError, ToolFailedError, ToolMissingError
+from ptguard.gateways.process import run
+from ptguard.gateways.repo import Layout
+from ptguard.install.hookfile import Kind, in_pre_commit_cache, read
+from ptguard.install.managers import precommit_missing
+from ptguard.install.plan import Move, Step, Write, to_arm, to_disarm
+from ptguard.install.state import State, inspect
+from ptguard.text import sh, shown
+
+PRE_COMMIT_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the clone is like now. ``changes``: what was done, a line each; ``warnings``: what could not be done."""
+
+    state: State
+    changes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def arm(layout: Layout, python: Path) -> Outcome:
+    """Make sure that the guard is armed; one that can run is left as it is, whoever put it there.
+
+    Only a guard of another environment in pre-commit's cache follows to ``python``: its own is soon cleaned away.
+
+    Raises:
+        PtguardError: the hooks folder cannot be written.
+    """
+    state = inspect(layout)
+    named = state.seat.python
+    steps = to_arm(state, python, refresh=named is not None and in_pre_commit_cache(named))
+    changes = _carry_out(layout, steps)
+    return Outcome(inspect(layout), changes) if changes else Outcome(state)
+
+
+def install(layout: Layout, python: Path) -> Outcome:
+    """Arm the clone with the interpreter ``python``; where a pre-commit configuration is, have pre-commit in first.
+
+    Raises:
+        PtguardError: the hooks folder cannot be written.
+    """
+    missing = precommit_missing(layout)
+    warnings = _pre_commit(layout, "install") if missing else ()
+    brought = tuple(t for t in missing if read(layout.default_hooks / t).kind is Kind.PRE_COMMIT)
+    said = (f"pre-commit installed for {', '.join(shown(t) for t in brought)}",) if brought else ()
+    changes = _carry_out(layout, to_arm(inspect(layout), python, brought=brought))
+    return Outcome(inspect(layout), (*said, *changes), warnings)
+
+
+def uninstall(layout: Layout) -> Outcome:
+    """Take the guard away and put back what it had replaced; pre-commit goes too where ``install`` had brought it.
+
+    Raises:
+        PtguardError: the hooks folder cannot be written.
+    """
+    state = inspect(layout)
+    brought = dict.fromkeys((*state.pre_push.brought, *state.legacy.brought))
+    changes = _carry_out(layout, to_disarm(state))
+    still = [t for t in brought if read(layout.default_hooks / t).kind is Kind.PRE_COMMIT]
+    warnings: tuple[str, ...] = ()
+    if still:
+        warnings = _pre_commit(layout, "uninstall", *(w for t in still for w in ("-t", t)))
+        changes += (
+            () if warnings else (f"pre-commit uninstalled for {', '.join(still)}, which `ptguard install` put in",)
+        )
+    return Outcome(inspect(layout), changes, warnings)
+
+
+def _carry_out(layout: Layout, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Take the steps in their order and give a line for each."""
+    try:
+        return tuple(_take(step, layout.brief) for step in steps)
+    except OSError as error:
+        where = layout.brief(layout.hooks)
+        raise PtguardError(
+            f"the hooks folder {where} cannot be changed: {shown(error.strerror or str(error))}",
+            fix=sh("ls", "-ld", os.fspath(layout.hooks)) + "   # it must be yours to write",
+        ) from error
+
+
+def _take(step: Step, brief: Callable[[Path], str]) -> str:
+    match step:
+        case Move(source, target):
+            source.replace(target)
+            return f"moved {brief(source)} to {target.name}"
+        case Write(path, data):
+            _write(path, data)
+            return f"wrote {brief(path)}"
+        case _:
+            step.path.unlink(missing_ok=True)
+            return f"removed {brief(step.path)}"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write an executable file beside ``path`` and rename it into place, so that git never sees half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).chmod(0o755)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _pre_commit(layout: Layout, *args: str) -> tuple[str, ...]:
+    """Run pre-commit of this installation in the clone; give a warning where it would not."""
+    words = ["pre-commit", *args]
+    try:
+        # -I: a module of the repository itself must never be taken for pre-commit's.
+        argv = [sys.executable, "-I", "-m", "pre_commit", *args]
+        done = run(argv, env=dict(os.environ), cwd=layout.top, timeout=PRE_COMMIT_TIMEOUT)
+    except (ToolMissingError, ToolFailedError) as error:
+        return (f"{sh(*words)} failed: {error.message}",)
+    if done.returncode == 0:
+        return ()
+    lines = (done.stdout + done.stderr).decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+    return (f"{sh(*words)} failed: {shown(lines[0])}",)

@@ -1,0 +1,135 @@
+"""Hook managers that own the place of the guard: which one it is, what to write into its file, whether that is there.
+
+Tried with lefthook 2.2 and husky 9.1: they never run, or rename, what others put into the hooks folder, so nothing is
+written there; the user adds a few lines to the manager's own files.
+"""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptguard.gateways.repo import Layout
+from ptguard.install.hookfile import HookFile, Kind, read
+
+_LEFTHOOK_FILES = tuple(
+    f"{dot}lefthook{local}.{end}"
+    for local in ("", "-local")
+    for dot in ("", ".")
+    for end in ("yml", "yaml", "toml", "json")
+)
+_CALL = re.compile(r"^[^#\n]*\bptguard['\"]?\s+(?:-C\s+\S+\s+)?pre-push\b", re.MULTILINE)
+_SCRIPT = 'ptguard pre-push "$@" || exit $?'
+_LEFTHOOK = """\
+pre-push:
+  scripts:
+    ptguard:
+      runner: sh
+      use_stdin: true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """Who owns the pre-push hook. ``stanzas`` are the lines that belong into each file; ``present``: they are there.
+
+    There is no stanza where no lines would help: ``remedy`` is then the command that does.
+    """
+
+    name: str
+    present: bool
+    stanzas: tuple[tuple[Path, str], ...] = ()
+    remedy: str | None = None
+
+
+def find(layout: Layout, pre_push: HookFile) -> Manager | None:
+    """Give the manager that owns the hook of this clone, or None where the hooks folder is ours to write."""
+    if pre_push.kind is Kind.LEFTHOOK:
+        return _lefthook(layout)
+    if not layout.hooks_elsewhere:
+        return None
+    if not layout.hooks.is_dir() and layout.hooks.exists():
+        return Manager("core.hooksPath", present=False, remedy="git config --unset core.hooksPath")
+    if layout.hooks.name == "_" and layout.hooks.parent.name == ".husky":
+        script = layout.hooks.parent / "pre-push"  # husky runs it with sh: it need not be executable
+        return Manager("husky", pre_push.executable and _calls(read(script)), ((script, _SCRIPT),))
+    name = "husky" if layout.hooks.name == ".husky" else "core.hooksPath"
+    return Manager(name, pre_push.executable and _calls(pre_push), ((layout.hooks / "pre-push", _SCRIPT),))
+
+
+def _calls(hook: HookFile) -> bool:
+    return hook.kind is Kind.GUARD or bool(_CALL.search(hook.data.decode("utf-8", "replace")))
+
+
+def _lefthook(layout: Layout) -> Manager:
+    """Find the guard among lefthook's scripts; its commands are skipped where a push brings no changed files.
+
+    That is the usual push of a tag (tried with 2.2.2), also with ``files:`` given; scripts always run.
+    """
+    root = layout.top or layout.common_dir
+    there = [root / name for name in _LEFTHOOK_FILES if (root / name).is_file()]
+    present = any(_guarded(_load(file), root) for file in there)
+    config = there[0] if there else root / "lefthook.yml"
+    return Manager("lefthook", present, ((config, _LEFTHOOK), (root / ".lefthook/pre-push/ptguard", _SCRIPT + "\n")))
+
+
+def _load(file: Path) -> object:
+    import yaml
+
+    try:
+        text = file.read_text("utf-8")
+        match file.suffix:
+            case ".toml":
+                return tomllib.loads(text)
+            case ".json":
+                return json.loads(text)
+            case _:
+                return yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
+
+
+def _guarded(config: object, root: Path) -> bool:
+    """Whether a lefthook configuration always runs a script at pre-push that hands the ref lines to the guard."""
+    hook = config.get("pre-push") if isinstance(config, Mapping) else None
+    if not isinstance(config, Mapping) or not isinstance(hook, Mapping) or _conditional(hook):
+        return False
+    folder = root / str(config.get("source_dir", ".lefthook")) / "pre-push"
+    return any(
+        job.get("use_stdin") is True and not _conditional(job) and _calls(read(folder / name))
+        for name, job in _scripts(hook)
+    )
+
+
+def _conditional(part: Mapping[object, object]) -> bool:
+    return any(key in part for key in ("skip", "only", "exclude_tags"))
+
+
+def _scripts(hook: Mapping[object, object]) -> Iterable[tuple[str, Mapping[object, object]]]:
+    scripts, jobs = hook.get("scripts"), hook.get("jobs")
+    named = list(scripts.items()) if isinstance(scripts, Mapping) else []
+    named += [(job.get("script"), job) for job in jobs if isinstance(job, Mapping)] if isinstance(jobs, list) else []
+    return [(name, job) for name, job in named if isinstance(name, str) and isinstance(job, Mapping)]
+
+
+def precommit_types(layout: Layout) -> tuple[str, ...]:
+    """Give the hook types that the clone's pre-commit configuration wants installed; none where there is no file.
+
+    ``default_install_hook_types``, else only ``pre-commit``, as pre-commit itself reads it.
+    """
+    config = layout.top / ".pre-commit-config.yaml" if layout.top else None
+    if config is None or not config.is_file():
+        return ()
+    found = _load(config)
+    types = found.get("default_install_hook_types") if isinstance(found, Mapping) else None
+    if isinstance(types, list) and types and all(isinstance(t, str) and os.path.basename(t) == t for t in types):  # noqa: PTH119
+        return tuple(types)
+    return ("pre-commit",)
+
+
+def precommit_missing(layout: Layout) -> tuple[str, ...]:
+    """Give the hook types that pre-commit should have put in here and has not."""
+    return tuple(t for t in precommit_types(layout) if read(layout.default_hooks / t).kind is not Kind.PRE_COMMIT)
