@@ -28,7 +28,7 @@ def _update(line: bytes) -> RefUpdate:
     fields = line.split(b" ")
     # A local side such as `HEAD@{1 day ago}` may hold spaces; the last three fields never do.
     local_ref = b" ".join(fields[:-3])
-    if len(line) > MAX_LINE or len(fields) < 4 or not local_ref:
+    if len(line) > MAX_LINE or len(fields) < 4 or not local_ref.strip():
         raise _malformed(line)
     local_oid, remote_ref, remote_oid = fields[-3:]
     if not (_OID.fullmatch(local_oid) and _OID.fullmatch(remote_oid) and _REF.fullmatch(remote_ref)):
