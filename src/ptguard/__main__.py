@@ -19,6 +19,7 @@ def main() -> NoReturn:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
     raise KeyboardInterrupt
 
 
@@ -43,7 +44,7 @@ def run(args: list[str]) -> int:
     except PtguardError as error:
         complain(error)
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - whatever breaks must refuse, with words and a code of its own
+    except Exception as error:  # whatever breaks must refuse, with words and a code of its own
         complain(PtguardError(f"ptguard itself failed: {type(error).__name__}: {error}", fix="report it, please"))
         return ExitCode.UNDECIDED
 

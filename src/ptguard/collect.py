@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ptguard.errors import PtguardError
 from ptguard.gateways import ssh
-from ptguard.gateways.git import Git, Refs
 from ptguard.gateways.openpgp import OpenPgp
 from ptguard.glob import matches
 from ptguard.model import (
@@ -30,7 +29,6 @@ from ptguard.model import (
     Policy,
     Problem,
     RefUpdate,
-    RemoteState,
     RuleMatch,
     SignatureBlock,
     SignatureFacts,
@@ -41,13 +39,17 @@ from ptguard.model import (
     VersionEvidence,
 )
 from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
-from ptguard.parse.declared import declared_image, expected_facts
+from ptguard.parse.declared import declared_image, expected_facts, missing_source
 from ptguard.parse.tag import parse_tag
 from ptguard.parse.version import declared_version, source_path
 from ptguard.pep440 import parse as parse_version
-from ptguard.policy import match_rule
+from ptguard.policy import changelog_paths, match_rule, version_sources
+from ptguard.remotes import Clone
 from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 T = TypeVar("T")
 MAX_SOURCE_BYTES: Final = 1 << 20
@@ -61,11 +63,8 @@ class Scene:
     ``published``: the tag objects that the canonical remote has, where the push goes to another one; else None.
     """
 
-    git: Git
+    clone: Clone
     policy: Policy
-    refs: Refs
-    remote: RemoteState
-    updates: tuple[RefUpdate, ...]
     mode: Mode
     now: datetime
     home: Path
@@ -89,7 +88,7 @@ class Collector:
             scene.mode,
             scene.now,
             match,
-            scene.remote,
+            scene.clone.state,
             collisions=self._collisions(update),
             shadowed_by=self._shadow(update),
         )
@@ -103,7 +102,7 @@ class Collector:
     def planned(self, update: RefUpdate) -> Evidence:
         """Give the evidence of a tag that does not exist yet; ``update`` carries the commit that it is to name."""
         match = match_rule(self.scene.policy, update.tag)
-        base = Evidence(update, self.scene.mode, self.scene.now, match, self.scene.remote, planned=True)
+        base = Evidence(update, self.scene.mode, self.scene.now, match, self.scene.clone.state, planned=True)
         base = replace(base, collisions=self._collisions(update), shadowed_by=self._shadow(update))
         return self._details(replace(base, commit=update.local_oid), match) if match else base
 
@@ -117,8 +116,8 @@ class Collector:
     @cached_property
     def _adopted(self) -> datetime | None:
         """Give when the tag of `[audit] since` was made, if it is here."""
-        oid = self.scene.refs.get(f"{TAG_PREFIX}{self.scene.policy.audit_since}")
-        found = self.scene.git.info(oid) if oid else None
+        oid = self.scene.clone.refs.get(f"{TAG_PREFIX}{self.scene.policy.audit_since}")
+        found = self.scene.clone.git.info(oid) if oid else None
         tag = self._tag(found[0], found[2]) if found and found[1] == "tag" else None
         return tag.tagger.when if isinstance(tag, TagObject) else None
 
@@ -126,7 +125,7 @@ class Collector:
 
     def _object(self, base: Evidence, oid: Oid) -> Evidence:
         """Add the object itself: what it is, its grammar, the commit that it names."""
-        git = self.scene.git
+        git = self.scene.clone.git
         found = git.info(oid)
         if found is None:
             gone = f"object {oid} is not in this repository"
@@ -142,7 +141,7 @@ class Collector:
         limit = self.scene.policy.limits.max_tag_bytes
         if size > limit:
             return Problem("too-large", "the tag object is too large", f"{size} bytes", f"at most {limit} bytes")
-        return _part(lambda: parse_tag(oid, self.scene.git.read(oid, "tag", limit)))
+        return _part(lambda: parse_tag(oid, self.scene.clone.git.read(oid, "tag", limit)))
 
     def _details(self, base: Evidence, match: RuleMatch) -> Evidence:
         """Add the parts that the checks of the rule ask for."""
@@ -202,9 +201,9 @@ class Collector:
     def _spellings(self) -> dict[str, tuple[str, ...]]:
         """Every tag name that is known of, by its spelling without case: on the remote, here, and in this push."""
         found: dict[str, set[str]] = {}
-        pushed = (u.remote_ref for u in self.scene.updates if u.is_tag and not u.deletion)
-        deleted = {u.remote_ref for u in self.scene.updates if u.deletion}
-        for ref in (*self.scene.remote.tags, *self.scene.refs.under(TAG_PREFIX), *pushed):
+        pushed = (u.remote_ref for u in self.scene.clone.updates if u.is_tag and not u.deletion)
+        deleted = {u.remote_ref for u in self.scene.clone.updates if u.deletion}
+        for ref in (*self.scene.clone.state.tags, *self.scene.clone.refs.under(TAG_PREFIX), *pushed):
             if ref not in deleted:
                 found.setdefault(ref.casefold(), set()).add(ref)
         return {folded: tuple(sorted(refs)) for folded, refs in found.items() if len(refs) > 1}
@@ -215,20 +214,22 @@ class Collector:
     def _shadow(self, update: RefUpdate) -> str | None:
         """Give the branch of the remote, standing or in this push, that has the tag's name."""
         name = BRANCH_PREFIX + update.tag
-        if any(u.remote_ref == name and not u.deletion for u in self.scene.updates):
+        if any(u.remote_ref == name and not u.deletion for u in self.scene.clone.updates):
             return f"{name} in this push"
-        gone = any(u.remote_ref == name for u in self.scene.updates)
-        return f"{name} on {self.scene.remote.name}" if name in self.scene.remote.branches and not gone else None
+        gone = any(u.remote_ref == name for u in self.scene.clone.updates)
+        return (
+            f"{name} on {self.scene.clone.state.name}" if name in self.scene.clone.state.branches and not gone else None
+        )
 
     def _branch(self, match: RuleMatch, commit: Oid) -> BranchEvidence | Problem:
         """Give the matching branch of the remote that carries the commit, if one does."""
-        git, patterns = self.scene.git, match.rule.branches
-        lines = {u.remote_ref: u for u in self.scene.updates if u.remote_ref.startswith(BRANCH_PREFIX)}
+        git, patterns = self.scene.clone.git, match.rule.branches
+        lines = {u.remote_ref: u for u in self.scene.clone.updates if u.remote_ref.startswith(BRANCH_PREFIX)}
         tips: dict[str, list[Oid]] = {}
         ineligible = []
-        for ref in {**self.scene.remote.branches, **lines}:
+        for ref in {**self.scene.clone.state.branches, **lines}:
             if any(matches(pattern, ref.removeprefix(BRANCH_PREFIX)) for pattern in patterns):
-                before = self.scene.remote.branches.get(ref)
+                before = self.scene.clone.state.branches.get(ref)
                 line = lines.get(ref)
                 tips[ref] = [before] if before else []
                 added = self._forward(line) if line is not None else []
@@ -250,15 +251,15 @@ class Collector:
     def _forward(self, line: RefUpdate) -> list[Oid]:
         """Give the new tip of a branch that existed and that this push fast-forwards, else nothing."""
         old, new = line.remote_oid, line.local_oid
-        if old is None or new is None or self.scene.git.info(old) is None:
+        if old is None or new is None or self.scene.clone.git.info(old) is None:
             return []
-        return [new] if self.scene.git.contained(old, [new]) else []
+        return [new] if self.scene.clone.git.contained(old, [new]) else []
 
     def _not_here(self, unknown: Sequence[str]) -> Problem:
         return Problem(
             "could-not-decide",
-            f"the tip of {shown(unknown[0])} on {self.scene.remote.name} is not in this clone",
-            fix=sh("git", "fetch", self.scene.remote.name),
+            f"the tip of {shown(unknown[0])} on {self.scene.clone.state.name} is not in this clone",
+            fix=sh("git", "fetch", self.scene.clone.state.name),
             status=Status.ERROR,
         )
 
@@ -268,12 +269,12 @@ class Collector:
         """Give the opened tree of ``commit``, shared by all tags that name it."""
         if commit not in self._snapshots:
             self._snapshots.clear()  # tags of a push mostly share commits in a row; memory stays flat
-            self._snapshots[commit] = Snapshot(self.scene.git, commit)
+            self._snapshots[commit] = Snapshot(self.scene.clone.git, commit)
         return self._snapshots[commit]
 
     def _version(self, match: RuleMatch, commit: Oid, name: str) -> VersionEvidence:
-        sources = [s for s in self.scene.policy.version_sources if s != "none"]
-        declared = tuple(self._declared_version(_filled(s, match), commit) for s in sources)
+        sources = [s for s in version_sources(self.scene.policy, match) if s != "none"]
+        declared = tuple(self._declared_version(s, commit) for s in sources)
         return VersionEvidence(declared, self._higher(match, commit, name))
 
     def _declared_version(self, source: str, commit: Oid) -> DeclaredVersion | Problem:
@@ -283,10 +284,10 @@ class Collector:
         return declared_version(source, found.data, commit)
 
     @cached_property
-    def _versions(self) -> list[tuple[str, str | None, object, str]]:
+    def _versions(self) -> list[tuple[str, str | None, "Version", str]]:
         """Every local tag that a rule with a version matches: (pattern, package, version, name)."""
-        rows: list[tuple[str, str | None, object, str]] = []
-        for ref in self.scene.refs.under(TAG_PREFIX):
+        rows: list[tuple[str, str | None, Version, str]] = []
+        for ref in self.scene.clone.refs.under(TAG_PREFIX):
             name = ref.removeprefix(TAG_PREFIX)
             match = match_rule(self.scene.policy, name)
             version = parse_version(match.version) if match else None
@@ -299,15 +300,19 @@ class Collector:
         if mine is None:
             return ()
         same = (match.rule.pattern, match.package)
-        rivals = {n for pattern, package, version, n in self._versions if (pattern, package) == same and version >= mine}  # type: ignore[operator]
+        rivals = {
+            n for pattern, package, version, n in self._versions if (pattern, package) == same and version >= mine
+        }
         rivals.discard(name)
-        return tuple(sorted(rivals & self.scene.git.tags_before(commit))) if rivals else ()
+        return tuple(sorted(rivals & self.scene.clone.git.tags_before(commit))) if rivals else ()
 
     def _changelog(self, match: RuleMatch, commit: Oid) -> Changelog | Problem:
-        paths = self.scene.policy.changelog_paths
-        if len(paths) > 1:  # a monorepo's list: with a package the paths that name it, else those that do not
-            paths = tuple(p for p in paths if ("{package}" in p) == (match.package is not None)) or paths
-        found = self.snapshot(commit).file(_filled(paths[0], match), MAX_CHANGELOG_BYTES)
+        paths = changelog_paths(self.scene.policy, match)
+        snapshot = self.snapshot(commit)
+        path = next((p for p in paths if snapshot.entry(p) is not None), paths[0] if paths else "")
+        if not path:
+            return Problem("missing-file", "the policy names no changelog for this tag")
+        found = snapshot.file(path, MAX_CHANGELOG_BYTES)
         if isinstance(found, Problem):
             return replace(found, reason="missing-file") if found.reason == "not-a-file" else found
         return parse_changelog(found.path, found.data)
@@ -325,7 +330,9 @@ class Collector:
         for path in policy.sources:
             file = snapshot.file(path, MAX_SOURCE_BYTES)
             if isinstance(file, Problem):
-                found.append(replace(file, reason="missing"))
+                found.append(
+                    missing_source(path, commit) if file.reason == "missing-file" else replace(file, reason="missing")
+                )
             else:
                 found.append(declared_image(path, file.data, commit, expect))
         return tuple(found)
@@ -337,10 +344,6 @@ class Collector:
         if policy is None:
             return Problem("could-not-decide", "the policy has no [smoke] section", status=Status.ERROR)
         return smoke_evidence(self.snapshot(commit), policy, self.verify_ssh, self.verify_openpgp)
-
-
-def _filled(path: str, match: RuleMatch) -> str:
-    return path.replace("{package}", match.package or "")
 
 
 def _part(collect: Callable[[], T]) -> T | Problem:

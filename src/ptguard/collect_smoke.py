@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ptguard.errors import PtguardError
+from ptguard.errors import GitError, PtguardError
 from ptguard.model import (
     Oid,
     Problem,
@@ -85,15 +85,19 @@ def _record(snapshot: Snapshot, path: str) -> SmokeRecord | Problem:
     return parse_record(path, found.data)
 
 
-def _trees(
-    snapshot: Snapshot, policy: SmokePolicy, records: Sequence[SmokeRecord]
-) -> dict[tuple[str, ...], Oid]:
+def _trees(snapshot: Snapshot, policy: SmokePolicy, records: Sequence[SmokeRecord]) -> dict[tuple[str, ...], Oid]:
     """Give the pruned tree's id for each list of left-out paths that a record claims and the policy allows."""
     allowed = {GUARD_FOLDER, *policy.ignore}
     claimed = {r.excluded for r in records if GUARD_FOLDER in r.excluded and set(r.excluded) <= allowed}
     claimed.add((GUARD_FOLDER,))
-    git = snapshot.git
-    return {paths: prune(snapshot.root, paths, snapshot.raw_tree, git.object_format) for paths in sorted(claimed)}
+    return {paths: _pruned(snapshot, paths) for paths in sorted(claimed)}
+
+
+def _pruned(snapshot: Snapshot, paths: tuple[str, ...]) -> Oid:
+    found = prune(snapshot.root, paths, snapshot.raw_tree, snapshot.git.object_format)
+    if isinstance(found, Problem):
+        raise GitError(f"the tagged tree cannot be read: {found.message}", fix="git fsck --full")
+    return found
 
 
 def _signature(

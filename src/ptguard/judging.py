@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git, Refs
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Mode, Oid, Policy, RefUpdate, RemoteState, Verdict
 from ptguard.parse.refs import parse_pre_push
-from ptguard.remotes import Config, Remote, chosen, configured, of_push, state_by_asking, state_from_push
+from ptguard.remotes import Clone, Remote, chosen, configured, of_push, state_by_asking, state_from_push
 from ptguard.text import sh, shown
 from ptguard.trust import Choice, client_policy
 from ptguard.verdict import judge
@@ -26,7 +26,7 @@ class Request:
     """What to judge from where: the folder of the clone, the policy by name (if any), the clock's one reading."""
 
     start: Path
-    choice: Choice = Choice()
+    choice: Choice = field(default_factory=Choice)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -49,12 +49,12 @@ def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Ve
             return None
         refs = _refs(git, remote)
         state = state_from_push(remote, remote_name, refs, updates)
+        clone = Clone(git, config, refs, remote, state, updates)
         try:
-            policy = client_policy(git, config, refs, remote, state, updates, request.choice)
+            policy = client_policy(clone, request.choice)
         except PolicyError as error:
             raise _first_push(error, updates, tags, remote_name) from error
-        published = _on_canonical(git, config, remote)
-        return _judge(git, request, policy, refs, state, updates, tags, Mode.PUSH, published)
+        return _judge(request, clone, policy, tags, Mode.PUSH)
 
 
 def judge_tags(
@@ -68,15 +68,12 @@ def judge_tags(
         PtguardError: nothing could be judged: an unknown tag, no policy, not a repository.
     """
     with Git.open(request.start) as git:
-        config = git.local_config()
-        remote = chosen(config, wanted_remote)
-        refs = _refs(git, remote)
+        clone = _asked(git, wanted_remote)
+        refs = clone.refs
         names = [_tag_ref(refs, name) for name in tags] if tags else _at_head(git, refs)
-        state = state_by_asking(git, remote, refs)
-        policy = client_policy(git, config, refs, remote, state, (), request.choice)
-        updates = tuple(RefUpdate(ref, refs[ref], ref, state.tags.get(ref)) for ref in dict.fromkeys(names))
-        mode = Mode.PUBLISHED if published else Mode.VERIFY
-        return _judge(git, request, policy, refs, state, updates, updates, mode, None)
+        policy = client_policy(clone, request.choice)
+        updates = tuple(RefUpdate(ref, refs[ref], ref, clone.state.tags.get(ref)) for ref in dict.fromkeys(names))
+        return _judge(request, clone, policy, updates, Mode.PUBLISHED if published else Mode.VERIFY)
 
 
 def judge_planned(request: Request, name: str, commit: Oid, wanted_remote: str | None = None) -> Verdict:
@@ -85,34 +82,45 @@ def judge_planned(request: Request, name: str, commit: Oid, wanted_remote: str |
     Raises:
         PtguardError: nothing could be judged.
     """
+    ref = TAG_PREFIX + name
+    with Git.open(request.start) as git:
+        clone = _asked(git, wanted_remote)
+        policy = client_policy(clone, request.choice)
+        update = RefUpdate(ref, commit, ref, clone.state.tags.get(ref))
+        with temporary_home() as home:
+            scene = Scene(replace(clone, updates=(update,)), policy, Mode.VERIFY, request.now, home)
+            found = judge(Collector(scene).planned(update), policy)
+    return Verdict(Mode.VERIFY, request.now, policy.source, (found,), tuple(_notes(policy, clone.state)))
+
+
+def trusted_policy(request: Request, wanted_remote: str | None = None) -> Policy:
+    """Give the policy that would decide on a push now, from what is known here: the network is not asked.
+
+    Raises:
+        PtguardError: there is none to be trusted, or it has mistakes.
+    """
     with Git.open(request.start) as git:
         config = git.local_config()
         remote = chosen(config, wanted_remote)
         refs = _refs(git, remote)
-        state = state_by_asking(git, remote, refs)
-        policy = client_policy(git, config, refs, remote, state, (), request.choice)
-        update = RefUpdate(TAG_PREFIX + name, commit, TAG_PREFIX + name, state.tags.get(TAG_PREFIX + name))
-        with temporary_home() as home:
-            scene = Scene(git, policy, refs, state, (update,), Mode.VERIFY, request.now, home)
-            found = judge(Collector(scene).planned(update), policy)
-    return Verdict(Mode.VERIFY, request.now, policy.source, (found,), tuple(_notes(policy, state)))
+        state = state_from_push(remote, remote.name if remote else "(no remote)", refs, ())
+        return client_policy(Clone(git, config, refs, remote, replace(state, none=remote is None)), request.choice)
 
 
-def _judge(
-    git: Git,
-    request: Request,
-    policy: Policy,
-    refs: Refs,
-    state: RemoteState,
-    updates: tuple[RefUpdate, ...],
-    tags: Sequence[RefUpdate],
-    mode: Mode,
-    published: frozenset[Oid] | None,
-) -> Verdict:
+def _asked(git: Git, wanted_remote: str | None) -> Clone:
+    """Give the clone with what its remote says when asked now."""
+    config = git.local_config()
+    remote = chosen(config, wanted_remote)
+    refs = _refs(git, remote)
+    return Clone(git, config, refs, remote, state_by_asking(git, remote, refs))
+
+
+def _judge(request: Request, clone: Clone, policy: Policy, tags: tuple[RefUpdate, ...], mode: Mode) -> Verdict:
+    published = _on_canonical(clone) if mode is Mode.PUSH else None
     with temporary_home() as home:
-        collector = Collector(Scene(git, policy, refs, state, updates, mode, request.now, home, published))
+        collector = Collector(Scene(clone, policy, mode, request.now, home, published))
         verdicts = tuple(judge(collector.evidence(update), policy) for update in tags)
-    return Verdict(mode, request.now, policy.source, verdicts, tuple(_notes(policy, state)))
+    return Verdict(mode, request.now, policy.source, verdicts, tuple(_notes(policy, clone.state)))
 
 
 @contextmanager
@@ -128,16 +136,16 @@ def _refs(git: Git, remote: Remote | None) -> Refs:
     return git.refs(TAG_PREFIX, BRANCH_PREFIX, (tracking or "refs/remotes/").split("*", 1)[0])
 
 
-def _on_canonical(git: Git, config: Config, remote: Remote | None) -> frozenset[Oid] | None:
+def _on_canonical(clone: Clone) -> frozenset[Oid] | None:
     """Give the tag objects that the canonical remote has, where the push goes to another one, else None.
 
     Such tags are history: they get its rules of time. Where the canonical remote cannot be asked, none is.
     """
-    home = configured(config, config.get("ptguard.remote", ("origin",))[-1])
-    if home is None or remote is None or remote.name == home.name:
+    home = configured(clone.config, clone.config.get("ptguard.remote", ("origin",))[-1])
+    if home is None or clone.remote is None or clone.remote.name == home.name:
         return None
     try:
-        return frozenset(oid for ref, oid in git.ls_remote(home.name).items() if ref.startswith(TAG_PREFIX))
+        return frozenset(oid for ref, oid in clone.git.ls_remote(home.name).items() if ref.startswith(TAG_PREFIX))
     except PtguardError:
         return frozenset()
 
@@ -174,6 +182,7 @@ def _notes(policy: Policy, state: RemoteState) -> list[str]:
     if state.none:
         notes.append(f"no remote is configured: the policy is that of {policy.source.source}")
     if policy.source.stale:
-        notes.append(f"{policy.source.source} is behind {state.name}: run git fetch {state.name}, the policy may differ")
+        notes.append(
+            f"{policy.source.source} is behind {state.name}: run git fetch {state.name}, the policy may differ"
+        )
     return notes
-

@@ -40,6 +40,21 @@ class Remote:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """The repository of one call with all that is known around it, read once.
+
+    ``refs`` are its own, ``state`` what the remote has, ``updates`` all lines of the push (none for ``verify``).
+    """
+
+    git: Git
+    config: Config
+    refs: Refs
+    remote: Remote | None
+    state: RemoteState
+    updates: tuple[RefUpdate, ...] = ()
+
+
 def _map(ref: str, source: str, target: str) -> str | None:
     if "*" not in source:
         return target if ref == source else None

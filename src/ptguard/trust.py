@@ -6,7 +6,7 @@ decides", and docs/adr/0003-whose-policy-decides.md.
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -14,9 +14,9 @@ from typing import Final
 from ptguard.checks import discover
 from ptguard.errors import PolicyError, UsageError
 from ptguard.gateways.git import Git, Refs
-from ptguard.model import BRANCH_PREFIX, Oid, Policy, Problem, RefUpdate, RemoteState
+from ptguard.model import BRANCH_PREFIX, Oid, Policy, Problem, RefUpdate
 from ptguard.policy import parse_policy
-from ptguard.remotes import Config, Remote
+from ptguard.remotes import Clone, Config, Remote
 from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
 
@@ -45,23 +45,15 @@ class Anchor:
     stale: bool = False
 
 
-def client_policy(
-    git: Git,
-    config: Config,
-    refs: Refs,
-    remote: Remote | None,
-    state: RemoteState,
-    updates: Sequence[RefUpdate],
-    choice: Choice,
-) -> Policy:
+def client_policy(clone: Clone, choice: Choice) -> Policy:
     """Give the policy that decides on the client, found in the order of docs/policy.md.
 
     Raises:
         PolicyError: there is none to be trusted, or it has mistakes.
         UsageError: the call names a policy that does not exist.
     """
-    anchor = _named(git, config, choice) or _anchor(git, config, refs, remote, state, updates)
-    return read_policy(git, anchor, remote)
+    anchor = _named(clone.git, clone.config, choice) or _anchor(clone)
+    return read_policy(clone.git, anchor, clone.remote)
 
 
 def _named(git: Git, config: Config, choice: Choice) -> Anchor | None:
@@ -87,7 +79,9 @@ def _named(git: Git, config: Config, choice: Choice) -> Anchor | None:
 def _at_ref(git: Git, ref: str) -> Anchor:
     oid = git.resolve(f"{ref}^{{commit}}")
     if oid is None:
-        raise UsageError(f"the policy ref {shown(ref)} names no commit here", fix="git fetch --all, or name another ref")
+        raise UsageError(
+            f"the policy ref {shown(ref)} names no commit here", fix="git fetch --all, or name another ref"
+        )
     return Anchor(ref, oid, None, None)
 
 
@@ -103,14 +97,13 @@ def trust_branch(config: Config, refs: Refs, remote: Remote | None) -> str:
     return "main"
 
 
-def _anchor(
-    git: Git, config: Config, refs: Refs, remote: Remote | None, state: RemoteState, updates: Sequence[RefUpdate]
-) -> Anchor:
-    branch = trust_branch(config, refs, remote)
+def _anchor(clone: Clone) -> Anchor:
+    refs, remote, state = clone.refs, clone.remote, clone.state
+    branch = trust_branch(clone.config, refs, remote)
     full = BRANCH_PREFIX + branch
-    line = next((u for u in updates if u.remote_ref == full), None)
+    line = next((u for u in clone.updates if u.remote_ref == full), None)
     if line is not None:
-        return _before_push(git, line, state.name, branch)
+        return _before_push(clone.git, line, state.name, branch)
     if state.none:
         return _local(refs, branch)
     if remote is None:
@@ -154,9 +147,10 @@ def _local(refs: Refs, branch: str) -> Anchor:
 
 def _not_fetched(remote: Remote, branch: str, tracking: str | None) -> PolicyError:
     spec = f"+{BRANCH_PREFIX}{branch}:{tracking or f'refs/remotes/{remote.name}/{branch}'}"
+    fetch, push = sh("git", "fetch", remote.name, spec), sh("git", "push", "-u", remote.name, branch)
     return PolicyError(
         f"the trust branch {shown(branch)} of {shown(remote.name)} is not known in this clone",
-        fix=f"{sh('git', 'fetch', remote.name, spec)}   # if it has none yet: {sh('git', 'push', '-u', remote.name, branch)}",
+        fix=f"{fetch}   # if the remote has none yet: {push}",
     )
 
 

@@ -66,7 +66,7 @@ def _name_findings(evidence: Evidence) -> list[Finding]:
 
 
 def _deletion(evidence: Evidence, policy: Policy, asked: Sequence[str]) -> list[Finding]:
-    findings = []
+    findings: list[Finding] = []
     for name in asked:
         if name == ASKED_OF_ALL:
             findings += _run(name, evidence, policy)
@@ -85,7 +85,7 @@ def _run(name: str, evidence: Evidence, policy: Policy) -> Sequence[Finding]:
         return (Finding(name, Status.SKIP, "not-applicable", "the tag does not exist yet"),)
     try:
         findings = tuple(check.check(evidence, policy))
-    except Exception as error:  # noqa: BLE001 - whatever breaks in a check must refuse the tag, not end the judging
+    except Exception as error:  # whatever breaks in a check must refuse the tag, not end the judging
         words = f"the check itself failed: {type(error).__name__}: {error}"
         return (Finding(name, Status.ERROR, "could-not-decide", words, fix="report it with the tag's `git cat-file`"),)
     if not findings or any(f.check != name for f in findings):
@@ -114,4 +114,3 @@ def _expired(evidence: Evidence, policy: Policy, findings: Sequence[Finding]) ->
         for w in expired_waivers(policy, evidence.name, evidence.now)
         if w.check in refused
     ]
-

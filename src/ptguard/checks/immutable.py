@@ -37,8 +37,11 @@ def name_findings(evidence: Evidence) -> list[Finding]:
     found = []
     ref, name = evidence.update.remote_ref, shown(evidence.name)
     if not ref.startswith(TAG_PREFIX):
-        found.append(_fail("case-collision", "the ref is not spelled refs/tags/", shown(ref), f"{TAG_PREFIX}{name}",
-                           sh("git", "push", evidence.remote.name, f"{evidence.update.local_ref}:{TAG_PREFIX}{evidence.name}")))  # fmt: skip
+        spec = f"{evidence.update.local_ref}:{TAG_PREFIX}{evidence.name}"
+        push = sh("git", "push", evidence.remote.name, spec)
+        found.append(
+            _fail("case-collision", "the ref is not spelled refs/tags/", shown(ref), f"{TAG_PREFIX}{name}", push)
+        )
     if evidence.collisions and not evidence.update.deletion:
         twin = evidence.collisions[0]
         found.append(

@@ -73,16 +73,20 @@ def _where(location: Location | None) -> str | None:
 def _summary(verdict: Verdict, *, color: bool) -> Iterator[str]:
     policy = verdict.policy
     at = f" at {policy.commit[:12]}" if policy.commit else ""
-    yield f"policy: {_clean(policy.source)}{at}, sha256 {policy.sha256[:12]}{' (stale: git fetch)' if policy.stale else ''}"
+    stale = " (stale: git fetch)" if policy.stale else ""
+    yield f"policy: {_clean(policy.source)}{at}, sha256 {policy.sha256[:12]}{stale}"
     refused = [tag for tag in verdict.tags if not tag.accepted]
     if not refused:
         yield f"ptguard: {_paint('accepted', '32', color=color)} {_names(verdict.tags)}"
         return
     yield f"ptguard: {_paint('refused', '31', color=color)} {_names(refused)}"
     for tag in refused[:_NAMED]:
-        yield f"  {_clean(tag.tag)}: {', '.join(dict.fromkeys(f.check for f in tag.findings if f.refuses)) or 'nothing was checked'}"
+        why = ", ".join(dict.fromkeys(f.check for f in tag.findings if f.refuses))
+        yield f"  {_clean(tag.tag)}: {why or 'nothing was checked'}"
     if verdict.mode is Mode.PUSH:
-        others = f", also not the {len(verdict.tags) - len(refused)} accepted" if len(verdict.tags) > len(refused) else ""
+        others = (
+            f", also not the {len(verdict.tags) - len(refused)} accepted" if len(verdict.tags) > len(refused) else ""
+        )
         yield f"Nothing was pushed{others}."
 
 

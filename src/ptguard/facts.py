@@ -1,0 +1,89 @@
+"""What an image's name declares against what a run in it saw: one row for each kind of fact."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ptguard.model import ImageFacts
+
+Environment = Mapping[str, str | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A fact of the name that the run does not bear out; ``seen`` is None where the run saw nothing of the kind."""
+
+    what: str
+    seen: str | None
+    declared: str
+
+
+def mismatches(facts: ImageFacts, seen: Environment) -> Iterator[Mismatch]:
+    """Give every fact that ``facts`` declares and ``seen`` (a record's ``environment``) does not show."""
+    for what, declared, key, same in (
+        ("torch", facts.torch, "torch", _public),
+        ("torch commit", facts.commit, "torchCommit", _commit),
+        ("jax", facts.jax, "jax", _public),
+        ("tensorflow", facts.tensorflow, "tensorflow", _public),
+        ("CUDA", facts.cuda, "cuda", _minor),
+        ("ROCm", facts.rocm, "rocm" if seen.get("rocm") else "hip", _minor),
+        ("cuDNN", facts.cudnn, "cudnn", _major),
+        ("Python", facts.python, "python", _minor),
+        ("container release", facts.release, "ngcRelease", str.__eq__),
+        ("OS", facts.os, "os", str.__eq__),
+    ):
+        if declared is not None:
+            found = _plain(what, seen.get(key))
+            if found is None or not same(declared, found):
+                yield Mismatch(what, found, declared)
+    if facts.flavour == "devel" and not seen.get("nvcc"):
+        yield Mismatch("nvcc", None, "devel flavour")
+
+
+def cudnn_version(value: int) -> str:
+    """Give ``torch.backends.cudnn.version()`` as it is spoken: 91002 is 9.10.2; before major 9, 8902 is 8.9.2.
+
+    See CUDNN_VERSION in cudnn_version.h.
+    """
+    step = 10_000 if value >= 90_000 else 1000
+    return f"{value // step}.{value % step // 100}.{value % 100}"
+
+
+def _plain(what: str, value: str | int | None) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, int):
+        return cudnn_version(value) if what == "cuDNN" else str(value)
+    return public(value) if what in ("torch", "jax", "tensorflow") else value
+
+
+def public(version: str) -> str:
+    """Give a version without its local part: ``2.9.0+cu128`` is ``2.9.0``."""
+    return version.split("+", 1)[0]
+
+
+def _public(declared: str, seen: str) -> bool:
+    if declared == seen:
+        return True
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(public(declared)) == Version(seen)
+    except InvalidVersion:
+        return False
+
+
+def _leading(count: int) -> Callable[[str, str], bool]:
+    """Compare the first ``count`` parts of two dotted versions, as far as the declared one goes."""
+
+    def same(declared: str, seen: str) -> bool:
+        wanted = declared.split(".")[:count]
+        return seen.split(".")[: len(wanted)] == wanted
+
+    return same
+
+
+_major, _minor = _leading(1), _leading(2)
+
+
+def _commit(declared: str, seen: str) -> bool:
+    return len(declared) >= 7 and seen.startswith(declared)

@@ -1,0 +1,234 @@
+"""One smoke record held against the tagged tree, the declared image and the policy: all that is wrong with it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from ptguard.facts import mismatches
+from ptguard.model import (
+    DeclaredImage,
+    Evidence,
+    Finding,
+    ImageReference,
+    Location,
+    Policy,
+    Problem,
+    SignatureFacts,
+    SmokeCheck,
+    SmokePolicy,
+    SmokeRecord,
+    Status,
+)
+from ptguard.text import sh, shown
+from ptguard.vouching import objections
+
+ID: Final = "smoke"
+REPORT: Final = "report it, please: this is a mistake of ptguard itself"
+
+SOURCES: Final = ("operator", "registry", "launcher")
+"""Where an image's digest comes from, from weak to strong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One record with all that it is judged by; ``declared`` is None where the policy names no image."""
+
+    evidence: Evidence
+    policy: Policy
+    smoke: SmokePolicy
+    trees: Mapping[tuple[str, ...], str]
+    declared: DeclaredImage | None
+    record: SmokeRecord
+    signature: SignatureFacts | Problem
+
+    def fail(self, reason: str, message: str, got: str | None, expected: str | None, fix: str | None = None) -> Finding:
+        """Give a refusal that points at the record; the usual way to mend it is to run again."""
+        where = self.evidence.at(self.record.path)
+        fix = fix or rerun(self.declared.reference if self.declared else None, self.smoke, self.evidence)
+        return Finding(ID, Status.FAIL, reason, message, got, expected, fix, where)
+
+
+def rerun(image: ImageReference | None, smoke: SmokePolicy, evidence: Evidence) -> str:
+    """Give the commands that make a record for the tagged tree and a tag that carries it."""
+    named = ("--image", str(image)) if image else ()
+    return (
+        f"{sh('ptguard', 'smoke', *named)} && {sh('git', 'add', smoke.directory)} && "
+        f"git commit -m 'Record the smoke run' && {sh('git', 'tag', '-s', '-f', '--', evidence.name)}"
+    )
+
+
+def undecided(message: str, fix: str, status: Status = Status.ERROR) -> Finding:
+    """Give the finding of evidence that could not be had: it refuses."""
+    return Finding(ID, status, "could-not-decide", message, fix=fix)
+
+
+def judged(case: Case) -> Iterator[Finding]:
+    """Give all that is wrong with one record; nothing where it stands."""
+    yield from _tree(case)
+    yield from _image(case)
+    yield from _versions(case)
+    yield from _device(case)
+    yield from _outcome(case)
+    yield from _skipped(case)
+    yield from _command(case)
+    yield from _age(case)
+    yield from _signed(case)
+
+
+def _tree(case: Case) -> Iterator[Finding]:
+    record, evidence = case.record, case.evidence
+    allowed = {".ptguard", *case.smoke.ignore}
+    wanted = case.trees.get(record.excluded)
+    if wanted is None or ".ptguard" not in record.excluded or not set(record.excluded) <= allowed:
+        got, expected = (", ".join(shown(p, 80) for p in sorted(x)) for x in (record.excluded, allowed))
+        message = f"the record {shown(record.path)} leaves out other paths than the policy does"
+        yield case.fail("wrong-tree", message, got, f".ptguard, and no more than: {expected}")
+    elif wanted != record.tree:
+        since = sh("git", "diff", "--stat", record.commit, evidence.commit or "HEAD", "--", ".", ":(exclude).ptguard")
+        message = f"the record {shown(record.path)} is for another source tree"
+        again = rerun(case.declared.reference if case.declared else None, case.smoke, evidence)
+        yield case.fail(
+            "wrong-tree", message, f"tree {record.tree} (run at commit {record.commit})", f"tree {wanted}",
+            f"{again}   # what changed: {since}",
+        )  # fmt: skip
+    if record.dirty:
+        yield case.fail(
+            "dirty", "the run was made with uncommitted changes", "a dirty work tree", "a run of what is committed"
+        )
+
+
+def _image(case: Case) -> Iterator[Finding]:
+    if case.declared is None:
+        return
+    ran, wanted, record = case.record.image, case.declared.reference, case.record
+    by = _place(case.declared.location)
+    if ran is None:
+        message = f"the run was made in no image, {shown(str(wanted))} is declared by {by}"
+        yield case.fail("wrong-image", message, "no image", shown(str(wanted)))
+        return
+    got, expected = shown(str(ran)), shown(str(wanted))
+    same_digest = wanted.digest is not None and wanted.digest == ran.digest
+    # One digest is one image, so a side that names no tag is no contradiction then.
+    same_tag = ran.tag == wanted.tag or (same_digest and None in (ran.tag, wanted.tag))
+    if ran.repository != wanted.repository or not same_tag:
+        message = f"{got} at run time, {expected} declared by {by}"
+        yield case.fail("wrong-image", message, got, expected)
+    elif wanted.digest is not None and not same_digest:
+        message = f"image digest {ran.digest} at run time, {wanted.digest} declared by {by}"
+        yield case.fail("wrong-digest", message, ran.digest, wanted.digest)
+    least = case.smoke.image_from
+    if record.digest_source not in SOURCES[SOURCES.index(least) :]:
+        yield case.fail(
+            "weak-digest-source",
+            f"the image's digest was told by {shown(str(record.digest_source))}, the policy takes {least} at the least",
+            record.digest_source,
+            " or ".join(SOURCES[SOURCES.index(least) :]),
+        )
+
+
+def _place(location: Location) -> str:
+    return f"{shown(location.path)}:{location.line}" if location.line else shown(location.path)
+
+
+def _versions(case: Case) -> Iterator[Finding]:
+    if case.declared is None:
+        return
+    by = _place(case.declared.location)
+    for wrong in mismatches(case.declared.facts, case.record.environment):
+        seen = f"{wrong.what} {shown(wrong.seen, 80)}" if wrong.seen else f"no {wrong.what}"
+        message = f"{seen} at run time, {shown(wrong.declared, 80)} declared by {by}"
+        yield case.fail("version-mismatch", message, seen, f"{wrong.what} {shown(wrong.declared, 80)}")
+
+
+def _device(case: Case) -> Iterator[Finding]:
+    kind, wanted, count = case.record.device, case.smoke.device, case.record.devices
+    if kind != wanted:
+        message = f"the run was made on {kind}, the policy asks for {wanted}"
+        yield case.fail("wrong-device", message, kind, wanted)
+    if wanted != "cpu" and (kind == "cpu" or count == 0):
+        message = "the run saw no GPU, whatever its version fields say"
+        yield case.fail("no-gpu", message, f"{count} devices of kind {kind}", f"one {wanted} device at the least")
+    elif count == 0:
+        yield case.fail("wrong-device", "the run names no device", "no device", f"one {wanted} device at the least")
+
+
+def _outcome(case: Case) -> Iterator[Finding]:
+    record = case.record
+    bad = [f"{c.id} ({shown(c.reason, 80)})" if c.reason else c.id for c in record.checks if c.status == "failed"]
+    named = {c.id for c in record.checks if c.status == "failed"}
+    bad += [shown(name, 80) for name in record.failed if name not in named and name != "command"]
+    if record.command is not None and record.command[1] != 0:
+        bad.append(f"{shown(sh(*record.command[0]), 80)} (exit status {record.command[1]})")
+    if bad or record.failed or record.result != "PASSED":
+        what = ", ".join(bad[:10]) or f"its result is {record.result}"
+        yield case.fail("failed", f"the run failed: {what}", what, "every check passed")
+
+
+def _skipped(case: Case) -> Iterator[Finding]:
+    record = case.record
+    for one in record.checks:
+        if one.status == "skipped" and not _may_skip(case, one):
+            message = f"the check {one.id} was skipped: {shown(one.reason or 'no reason given', 120)}"
+            yield case.fail("skipped-check", message, one.reason, f"{one.id} passed")
+    if record.command is None and not any(c.status != "skipped" for c in record.checks):
+        yield case.fail("skipped-check", "the run tried nothing", "no check and no command", "one check at the least")
+
+
+def _may_skip(case: Case, one: SmokeCheck) -> bool:
+    """Tell whether the reason of a skip is one of the few that count, and is borne out by the record itself."""
+    record = case.record
+    return {
+        "needs-two-gpus": record.devices < 2,
+        "no-framework": record.framework is None,
+        "not-on-cpu": record.device == "cpu" == case.smoke.device,
+    }.get(one.reason or "", False)
+
+
+def _command(case: Case) -> Iterator[Finding]:
+    wanted, ran = case.smoke.command, case.record.command
+    if wanted is not None and (ran is None or ran[0] != wanted):
+        got = shown(sh(*ran[0]), 200) if ran else "no command"
+        message = "the project's own check, which the policy asks for, was not part of the run"
+        yield case.fail("command-missing", message, got, shown(sh(*wanted), 200))
+
+
+def _age(case: Case) -> Iterator[Finding]:
+    evidence, finished, skew = case.evidence, case.record.finished, case.policy.limits.max_clock_skew
+    tagged = evidence.tagged_at or evidence.now
+    for moment, words in ((evidence.now, "the clock here"), (tagged, "the tag was made")):
+        if finished > moment + skew:
+            message = f"the run ends after {words}: one of the clocks is wrong, or the tag is backdated"
+            yield case.fail("future", message, _utc(finished), f"not after {_utc(moment)}")
+            break
+    if tagged - finished > case.smoke.max_age:
+        message = f"the run was {(tagged - finished).days} days old when the tag was made"
+        yield case.fail("stale", message, _utc(finished), f"not before {_utc(tagged - case.smoke.max_age)}")
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _signed(case: Case) -> Iterator[Finding]:
+    """Say what speaks against the signature, and which key made it."""
+    facts, record = case.signature, case.record
+    if isinstance(facts, Problem):
+        if facts.reason != "wrong-tree":  # then it was not looked at, and the tree has been named already
+            yield _signature_problem(case, facts)
+        elif case.trees.get(record.excluded) == record.tree:
+            yield undecided("the signature of the record was not looked at", REPORT)
+        return
+    history, now = case.evidence.mode.history, case.evidence.now
+    for problem in objections(case.policy, case.smoke, facts, record.finished, now, history=history):
+        found = Finding.of(ID, replace(problem, location=case.evidence.at(record.path)))
+        yield replace(found, fingerprint=facts.fingerprint)
+
+
+def _signature_problem(case: Case, problem: Problem) -> Finding:
+    """Give what is wrong with a signature in the words of this check: whatever is not its own is a bad signature."""
+    known = problem.reason in ("unsigned", "bad-signature", "unknown-signer", "could-not-decide")
+    status = problem.status if problem.status is Status.ERROR else Status.FAIL
+    reason = problem.reason if known else ("could-not-decide" if status is Status.ERROR else "bad-signature")
+    where = problem.location or case.evidence.at(case.record.path)
+    return Finding.of(ID, replace(problem, reason=reason, status=status, location=where))
