@@ -29,7 +29,7 @@ def judge(evidence: Evidence, policy: Policy) -> TagVerdict:
 def _findings(evidence: Evidence, policy: Policy) -> list[Finding]:
     if evidence.match is None:
         return _without_rule(evidence, policy)
-    asked = [name for name in discover() if name in evidence.match.rule.checks]
+    asked = sorted(evidence.match.rule.checks, key=[*discover(), *evidence.match.rule.checks].index)
     if evidence.update.deletion:
         return _deletion(evidence, policy, asked)
     findings = [_in_words(evidence, policy, finding) for name in asked for finding in _run(name, evidence, policy)]
@@ -80,6 +80,8 @@ def _deletion(evidence: Evidence, policy: Policy, asked: Sequence[str]) -> list[
 
 def _run(name: str, evidence: Evidence, policy: Policy) -> Sequence[Finding]:
     """Run one check; one that raises or says nothing is one that could not decide, which refuses."""
+    if name not in discover():
+        return (Finding(name, Status.ERROR, "could-not-decide", "there is no such check in this ptguard"),)
     check: Check = discover()[name]
     if evidence.planned and name in NEED_AN_OBJECT:
         return (Finding(name, Status.SKIP, "not-applicable", "the tag does not exist yet"),)

@@ -243,7 +243,17 @@ class Team:
         """Make a tag signed by the SSH key called ``signer`` and give the tag object's id."""
         key = self.keys.ssh(signer).private
         self.repo.git(
-            "-c", "gpg.format=ssh", "-c", f"user.signingkey={key}", "tag", "-s", "-f", "-m", f"Release {name}", name, rev
+            "-c",
+            "gpg.format=ssh",
+            "-c",
+            f"user.signingkey={key}",
+            "tag",
+            "-s",
+            "-f",
+            "-m",
+            f"Release {name}",
+            name,
+            rev,
         )
         return self.repo.git("rev-parse", f"refs/tags/{name}")
 
