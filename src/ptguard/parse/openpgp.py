@@ -172,11 +172,7 @@ def only_signatures(armored: bytes) -> Problem | None:
 
 def public_keys(data: bytes) -> tuple[Packet, ...] | Problem:
     """Give the packets of a key file, armored or binary, that holds public keys only."""
-    if not data.strip():
-        return _malformed("the key file is empty")
-    if b"-----BEGIN PGP PRIVATE KEY" in data:
-        return _secret()
-    binary = data if data[0] & 0x80 else dearmor(data, "PGP PUBLIC KEY BLOCK")
+    binary = _key_bytes(data)
     found = binary if isinstance(binary, Problem) else packets(binary)
     if isinstance(found, Problem):
         return found
@@ -189,6 +185,20 @@ def public_keys(data: bytes) -> tuple[Packet, ...] | Problem:
     if PUBLIC_KEY not in tags:
         return _malformed("the key file holds no public key")
     return found
+
+
+def public_keys_binary(data: bytes) -> bytes | Problem:
+    """Give the content of a key file that holds public keys only, without its armor."""
+    found = public_keys(data)
+    return found if isinstance(found, Problem) else _key_bytes(data)
+
+
+def _key_bytes(data: bytes) -> bytes | Problem:
+    if not data.strip():
+        return _malformed("the key file is empty")
+    if b"-----BEGIN PGP PRIVATE KEY" in data:
+        return _secret()
+    return data if data[0] & 0x80 else dearmor(data, "PGP PUBLIC KEY BLOCK")
 
 
 def _secret() -> Problem:

@@ -1,0 +1,131 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from ptguard.model import Problem, SignatureFacts, Status
+from ptguard.parse.gpgstatus import expiries, judge_status, status_lines
+
+KEY = "51164DA7AB83D887C08B657700C947533082E96F"
+SUB = "88E1150C9537B15E3D2B5A42E877F8696C64A506"
+MADE = datetime(2024, 1, 10, tzinfo=UTC)
+VALIDSIG = f"VALIDSIG {KEY} 2024-01-10 1704844800 0 4 0 22 8 00 {KEY}"
+GOODSIG = f"GOODSIG {KEY[-16:]} Li Wei <li.wei@example.com>"
+GOOD = ("NEWSIG", f"KEY_CONSIDERED {KEY} 0", "SIG_ID abc 2024-01-10 1704844800", GOODSIG, VALIDSIG, "TRUST_FULLY 0")
+
+
+def judged(*lines: str) -> SignatureFacts | Problem:
+    return judge_status(status_lines(b"".join(b"[GNUPG:] " + line.encode() + b"\n" for line in lines)))
+
+
+def refused(*lines: str) -> Problem:
+    found = judged(*lines)
+    assert isinstance(found, Problem), found
+    return found
+
+
+def changed(old: str, new: str, lines: Sequence[str] = GOOD) -> list[str]:
+    assert any(old in line for line in lines)
+    return [line.replace(old, new) for line in lines]
+
+
+def test_one_good_signature() -> None:
+    assert judged(*GOOD) == SignatureFacts("openpgp", KEY, "SHA256", MADE)
+
+
+def test_the_signer_is_the_primary_key() -> None:
+    lines = changed(f"GOODSIG {KEY[-16:]}", f"GOODSIG {SUB[-16:]}", changed(f"VALIDSIG {KEY}", f"VALIDSIG {SUB}"))
+    assert judged(*lines) == SignatureFacts("openpgp", KEY, "SHA256", MADE)
+
+
+def test_an_expired_key_proves_nothing_yet() -> None:
+    found = judged(*changed("GOODSIG", "EXPKEYSIG"), "KEYEXPIRED 1706659200")
+    assert found == SignatureFacts("openpgp", KEY, "SHA256", MADE, expired_at=MADE)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [("1", "MD5"), ("2", "SHA1"), ("9", "SHA384"), ("10", "SHA512"), ("11", "SHA224"), ("99", "hash 99")],
+)
+def test_digests_have_their_names(number: str, name: str) -> None:
+    found = judged(*changed(" 22 8 00 ", f" 22 {number} 00 "))
+    assert isinstance(found, SignatureFacts)
+    assert found.digest == name
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["NEWSIG", f"BADSIG {KEY[-16:]} Li Wei"], "bad-signature"),
+        (["NEWSIG", f"BADSIG {KEY[-16:]} Li Wei", VALIDSIG], "bad-signature"),
+        (["NEWSIG", f"ERRSIG {KEY[-16:]} 22 8 00 1704844800 9 {KEY}", f"NO_PUBKEY {KEY[-16:]}"], "unknown-signer"),
+        (["NEWSIG", f"ERRSIG {KEY[-16:]} 22 8 00 1704844800 9 -"], "unknown-signer"),
+        (["NEWSIG", f"ERRSIG {KEY[-16:]} 1 2 00 1704844800 5 {KEY}"], "weak-digest"),
+        (["NEWSIG", f"ERRSIG {KEY[-16:]} 1 1 00 1704844800 5 {KEY}"], "weak-digest"),
+        (["NEWSIG", f"ERRSIG {KEY[-16:]} 1 77 00 1704844800 5 {KEY}"], "bad-signature"),
+        (["NEWSIG", f"ERRSIG {KEY[-16:]} 99 8 00 1704844800 4 {KEY}"], "bad-signature"),
+        (["NEWSIG", "ERRSIG"], "bad-signature"),
+        (changed("GOODSIG", "REVKEYSIG"), "revoked-key"),
+        (changed("GOODSIG", "EXPSIG"), "outside-window"),
+        ([*GOOD, *GOOD], "several-signatures"),
+        ([*GOOD, "NEWSIG", f"ERRSIG {KEY[-16:]} 22 8 00 1704844800 9 {SUB}"], "several-signatures"),
+        ([*GOOD, "NEWSIG"], "several-signatures"),
+        ([*GOOD, VALIDSIG], "several-signatures"),
+        ([*GOOD, f"BADSIG {KEY[-16:]} Li Wei"], "several-signatures"),
+        ([*GOOD, f"EXPKEYSIG {KEY[-16:]} Li Wei"], "several-signatures"),
+        (["NODATA 4"], "malformed"),
+        (["NODATA 3", "FAILURE gpg-exit 33554433"], "malformed"),
+        (changed(" 22 8 00 ", " 22 8 01 "), "malformed"),
+        (changed(" 22 8 00 ", " 22 8 1F "), "malformed"),
+    ],
+)
+def test_every_other_verdict_is_refused(lines: list[str], reason: str) -> None:
+    problem = refused(*lines)
+    assert (problem.reason, problem.status) == (reason, Status.FAIL)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["FAILURE gpg-exit 33554433"],
+        ["NEWSIG"],
+        GOOD[1:],
+        [line for line in GOOD if not line.startswith("VALIDSIG")],
+        [line for line in GOOD if not line.startswith("GOODSIG")],
+        [GOODSIG],
+        [*GOOD, "FAILURE verify 33587281"],
+        [*GOOD, "PLAINTEXT 62 1704844800 "],
+        [*GOOD, "NODATA 2"],
+        changed(f"GOODSIG {KEY[-16:]}", f"GOODSIG {SUB[-16:]}"),
+        changed(VALIDSIG, VALIDSIG.lower().replace("validsig", "VALIDSIG")),
+        changed(f" {KEY}", f" {KEY[-16:]}"),
+        changed(VALIDSIG, f"{VALIDSIG} more"),
+        changed(VALIDSIG, VALIDSIG.removesuffix(f" {KEY}")),
+        changed(VALIDSIG, "VALIDSIG"),
+        changed("1704844800 0 4", "20240110T000000 0 4"),
+    ],
+)
+def test_whatever_is_no_whole_answer_is_not_decided(lines: Sequence[str]) -> None:
+    problem = refused(*lines)
+    assert (problem.reason, problem.status) == ("could-not-decide", Status.ERROR)
+
+
+def test_only_status_lines_are_read_and_only_line_feeds_end_them() -> None:
+    spoofed = f"GOODSIG x Å\x85[GNUPG:] {VALIDSIG}\v[GNUPG:] NEWSIG\r[GNUPG:] NEWSIG\u2028[GNUPG:] NEWSIG"
+    assert [k for k, _ in status_lines(f"[GNUPG:] {spoofed}\n".encode())] == ["GOODSIG"]
+    assert [k for k, _ in status_lines(b"[GNUPG:] BADSIG \xc3\x85[GNUPG:] GOODSIG x\n")] == ["BADSIG"]
+    prose = b"gpg: Good signature\n [GNUPG:] NEWSIG\n[gnupg:] NEWSIG\n[GNUPG:]NEWSIG\n"
+    assert status_lines(prose) == []
+    assert refused("NEWSIG x\u2028", f"BADSIG {KEY[-16:]} {GOOD}").reason == "bad-signature"
+
+
+def test_expiries_of_keys_and_subkeys() -> None:
+    listing = (
+        "tru::1:0:0:3:1:5\n"
+        f"pub:e:255:22:X:1704067200:1706659200::u:::scSC:::::ed25519:::0:\nfpr:::::::::{KEY}:\ngrp:::::::::AB:\n"
+        "uid:e::::1704067200::HASH::pub\\x3ae\\x3a \x85:::::::::0:\n"
+        f"sub:e:255:22:Y:1704067200:::::::s:::::ed25519::\nfpr:::::::::{SUB}:\n"
+        "sub:e:255:22:Z:1704067200:20240101T000000::::::s:::::ed25519::\nfpr:::::::::ABCD:\n"
+    )
+    assert expiries(listing.encode()) == {KEY: datetime(2024, 1, 31, tzinfo=UTC), SUB: None}
