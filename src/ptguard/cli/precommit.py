@@ -25,9 +25,9 @@ def command(no_arm: bool) -> ExitCode:  # noqa: FBT001 - click passes flags by n
     place = layout(Path())
     before = state.inspect(place)
     outcome = actions.Outcome(before) if no_arm else actions.arm(place, Path(sys.executable))
-    if outcome.changes:
+    if outcome.changes and outcome.state.armed:
         announce(f"ptguard: armed this clone: {place.brief(outcome.state.seat.path)} judges every tag push from now on")
-    elif not before.armed:
+    elif not before.armed and not no_arm:
         announce("ptguard: this clone is not armed: run ptguard install")
     pushed = os.environ.get("PRE_COMMIT_REMOTE_BRANCH", "")
     if not before.armed and pushed.lower().startswith("refs/tags/"):

@@ -69,6 +69,8 @@ def layout(start: Path) -> Layout:
     # Without GitPython, which takes longer to import than a commit takes: this is asked at every commit.
     done = run(["git", "rev-parse", *_LAYOUT], env=dict(os.environ), cwd=start)
     lines = done.stdout.decode("utf-8", "surrogateescape").split("\n")
+    if lines[3:4] == ["false"]:  # no work tree: the way up is empty, or not said at all
+        lines = [*lines[:4], "", ""]
     if done.returncode != 0 or len(lines) != 6:
         why = (done.stderr.decode("utf-8", "backslashreplace").splitlines() or ["git gave no folders"])[0]
         raise UsageError(f"not a git repository that can be read: {shown(why)}", fix="cd into the clone, or use -C DIR")
