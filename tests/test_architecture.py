@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ptguard"
 
 LAYERS: dict[str, tuple[str, ...]] = {
-    "base": ("ptguard", "errors", "text", "model", "resources", "pep440", "glob"),
+    "base": ("ptguard", "errors", "text", "model", "resources", "pep440", "glob", "imagename"),
     "shared": ("facts", "vouching", "smoke_case"),
     "parse": ("parse",),
     "gateways": ("gateways",),
