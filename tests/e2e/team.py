@@ -88,6 +88,7 @@ class Team:
     env: dict[str, str]
     keys: KeyChain
     policy: str = ""
+    object_format: str = "sha1"
     repo: Repo = field(init=False)
     remote: Path = field(init=False)
 
@@ -97,11 +98,11 @@ class Team:
         self.remote = self.root / "remote.git"
 
     @classmethod
-    def build(cls, root: Path, env: dict[str, str], keys: KeyChain) -> "Team":
+    def build(cls, root: Path, env: dict[str, str], keys: KeyChain, object_format: str = "sha1") -> "Team":
         """Make the repositories, the first commit with everything a release needs, and push main."""
-        team = cls(root, env, keys)
-        run("git", "init", "-q", "--bare", team.remote, env=env)
-        run("git", "init", "-q", team.repo.path, env=env)
+        team = cls(root, env, keys, object_format=object_format)
+        run("git", "init", "-q", "--bare", f"--object-format={object_format}", team.remote, env=env)
+        run("git", "init", "-q", f"--object-format={object_format}", team.repo.path, env=env)
         team.repo.git("remote", "add", "origin", "../remote.git")
         team.write_policy(team.default_policy())
         team.repo.write(".ptguard/keys/li-wei.asc", keys.openpgp("li-wei").public)
@@ -185,7 +186,7 @@ class Team:
                 {
                     "name": "git-tree",
                     "digest": {"gitTree": self.source_tree()},
-                    "annotations": {"objectFormat": "sha1", "excluded": [".ptguard"]},
+                    "annotations": {"objectFormat": self.object_format, "excluded": [".ptguard"]},
                 },
                 {"name": "image", "uri": f"docker.io/{IMAGE}", "digest": {"sha256": DIGEST.removeprefix("sha256:")}},
             ],

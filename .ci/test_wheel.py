@@ -1,0 +1,80 @@
+"""The wheel is what is tested: built from this tree, installed into an empty venv, used for a real push."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.team import Team
+from tests.support import GITCONFIG, KeyChain, clean_environment, refs, run
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, ROOT, env=dict(os.environ), timeout=300)
+    (built,) = out.glob("ptguard-*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("empty") / "venv"
+    run(sys.executable, "-m", "venv", folder, env=dict(os.environ))
+    run(folder / "bin/python", "-m", "pip", "install", "-q", wheel, env=dict(os.environ), timeout=600)
+    return folder
+
+
+@pytest.fixture
+def team(venv: Path, tmp_path: Path) -> Iterator[Team]:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text(GITCONFIG)
+    env = clean_environment(home)
+    env["PATH"] = f"{venv / 'bin'}{os.pathsep}{env['PATH']}"
+    chain = KeyChain.make()
+    try:
+        yield Team.build(tmp_path / "team", env, chain)
+    finally:
+        chain.close()
+
+
+def ptguard(venv: Path, team: Team, *args: str) -> "subprocess.CompletedProcess[str]":
+    return run(venv / "bin/ptguard", *args, cwd=team.repo.path, env=team.env, check=False)
+
+
+def test_it_carries_hooks_pages_schema_and_types(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"ptguard/hooks/pre-push", "ptguard/schema/verdict-1.json", "ptguard/py.typed"} <= names
+    checks = {Path(n).stem for n in names if n.startswith("ptguard/checks/") and not n.endswith("__init__.py")}
+    pages = {Path(n).stem for n in names if n.startswith("ptguard/docs/checks/")}
+    tests = {p.stem.removeprefix("test_") for p in (ROOT / "tests/checks").glob("test_*.py")}
+    assert checks == pages == tests and len(checks) == 8
+
+
+def test_it_says_its_version(venv: Path) -> None:
+    done = run(venv / "bin/ptguard", "--version", env=dict(os.environ))
+    assert done.stdout == "ptguard, version 0.1.0\n"
+
+
+def test_it_verifies_and_its_hook_judges_a_push(venv: Path, team: Team) -> None:
+    team.tag()
+    done = ptguard(venv, team, "verify", "--format", "json", "v2.9.0")
+    assert done.returncode == 0 and json.loads(done.stdout)["decision"] == "accept"
+    assert ptguard(venv, team, "install").returncode == 0
+    assert str(venv) in (team.repo.path / ".git/hooks/pre-push").read_text()
+    team.repo.git("tag", "v2.9.1")
+    before = refs(team.remote, team.env)
+    bad = team.repo.try_git("push", "origin", "v2.9.1")
+    assert bad.returncode != 0 and "lightweight" in bad.stderr
+    assert refs(team.remote, team.env) == before
+    good = team.repo.try_git("push", "origin", "v2.9.0")
+    assert good.returncode == 0, good.stderr
+    assert "refs/tags/v2.9.0" in refs(team.remote, team.env)
