@@ -77,7 +77,7 @@ def _line_of_image(text: str) -> int | None:
     candidates = [n for n, line in enumerate(lines, start=1) if _IMAGE_KEY.search(line)]
     for number in candidates[:_MAX_CANDIDATES]:
         try:
-            prefix = load_toml("\n".join(lines[:number]).encode())
+            prefix = load_toml("\n".join([*lines[:number], ""]).encode())
         except TomlError:
             continue
         if "image" in _ptguard_table(prefix):
@@ -87,7 +87,7 @@ def _line_of_image(text: str) -> int | None:
 
 # ------------------------------------------------------------------------------------------------ expectations
 
-_EXPECT_FORMS: Mapping[str, tuple[str, str]] = {
+EXPECT_FORMS: Mapping[str, tuple[str, str]] = {
     "torch": (r"\d+(\.\d+)*((a|b|rc)\d+)?(\.dev\d+)?", 'a public version such as "2.9.0"'),
     "jax": (r"\d+(\.\d+)*((a|b|rc)\d+)?(\.dev\d+)?", 'a public version such as "0.7.2"'),
     "tensorflow": (r"\d+(\.\d+)*((a|b|rc)\d+)?(\.dev\d+)?", 'a public version such as "2.17.0"'),
@@ -116,9 +116,9 @@ def expected_facts(pyproject: bytes, path: str = "pyproject.toml") -> ImageFacts
         return _bad_expectation(path, "expect", f"a {type(table).__name__}", "a table [tool.ptguard.expect]")
     facts: dict[str, str] = {}
     for key, value in table.items():
-        form = _EXPECT_FORMS.get(key)
+        form = EXPECT_FORMS.get(key)
         if form is None:
-            return _bad_expectation(path, key, "an unknown key", ", ".join(_EXPECT_FORMS))
+            return _bad_expectation(path, key, "an unknown key", ", ".join(EXPECT_FORMS))
         text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
         if len(text) > 64 or not re.fullmatch(form[0], text, re.ASCII):
             return _bad_expectation(path, key, shown(text or type(value).__name__, 80), form[1])
