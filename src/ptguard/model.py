@@ -438,6 +438,9 @@ class ChangelogSection:
 
     ``line`` is the heading's, from 1; ``version`` the PEP 440 text as it stands there; ``date`` None when there is
     none or ``date_text`` is no date; ``body`` the number of non-blank lines of substance below the heading.
+    ``name``: what the heading calls the thing released ("" as a rule); ``label``: the link label that the heading
+    refers to; ``placeholder``: ``date_text`` holds the place of a date (TBD); ``vague_date``: a date whose day and
+    month cannot be told apart.
     """
 
     line: int
@@ -449,6 +452,10 @@ class ChangelogSection:
     body: int
     digest: str
     empty_subsections: tuple[str, ...] = ()
+    name: str = ""
+    label: str | None = None
+    placeholder: bool = False
+    vague_date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,6 +464,7 @@ class Changelog:
 
     ``decoys``: places that look like a section but are none (``line``, what it is: "a code fence", …);
     ``unreleased``: non-blank lines under an Unreleased heading; ``links``: labels of link definitions.
+    ``decoys`` end with the version that they name; ``unreleased_at`` is the line of the Unreleased heading.
     """
 
     path: str
@@ -465,6 +473,7 @@ class Changelog:
     headings: tuple[tuple[int, str], ...] = ()
     unreleased: int = 0
     links: frozenset[str] = frozenset()
+    unreleased_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

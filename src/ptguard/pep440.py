@@ -5,6 +5,7 @@ What is no version is None, never an error: the words come from tags, headings a
 
 import functools
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -53,5 +54,5 @@ def base(text: str) -> "Version | None":
 def oldest_first(texts: Sequence[str]) -> bool:
     """Tell whether a list of versions is written upward, as few changelogs are; what is no version is passed over."""
     versions = [v for v in map(parse, texts) if v is not None]
-    steps = [a < b for a, b in zip(versions, versions[1:], strict=False) if a != b]
+    steps = [a < b for a, b in pairwise(versions) if a != b]
     return bool(steps) and sum(steps) * 2 > len(steps)
