@@ -459,9 +459,11 @@ def lefthook(clone: Repo) -> Repo:
 
 
 def test_lefthooks_place_is_not_taken(lefthook: Repo, fake: FakePython) -> None:
+    lefthook.write(".pre-commit-config.yaml", CONFIG)  # pre-commit would move lefthook's hook away
     before = snapshot(lefthook.path)
     outcome = install(layout(lefthook.path), fake.path)
     assert snapshot(lefthook.path) == before
+    assert outcome.warnings == ()
     assert not outcome.state.armed
     assert outcome.state.manager is not None
     assert outcome.state.manager.stanzas[0] == (lefthook.path / "lefthook.yml", GOOD)
@@ -737,6 +739,11 @@ def test_doctor_names_what_lies_about(armed: State, clone: Repo) -> None:
     assert any("lefthook has the pre-push hook" in w for w in words)
     assert any("pre-push.old is the guard" in w for w in words)
     assert any("pre-push.ptguard-chained" in w and "nothing runs it" in w for w in words)
+
+
+def test_uninstall_finds_a_guard_that_was_renamed(armed: State, clone: Repo) -> None:
+    (hooks(clone) / "pre-push").replace(hooks(clone) / "pre-push.old")
+    assert uninstall(layout(clone.path)).changes == ("removed .git/hooks/pre-push.old",)
 
 
 def test_doctor_names_a_stray_hook_of_the_users(armed: State, clone: Repo) -> None:

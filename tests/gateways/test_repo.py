@@ -75,6 +75,16 @@ def test_git_is_not_installed(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> No
         Repository(repo.path).branch()
 
 
+def test_an_old_git_is_named(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = tmp_path / "bin/git"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho --path-format=absolute\necho .git\n")  # what git 2.30 answers
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:/usr/bin:/bin")
+    with pytest.raises(UsageError, match=r"git 2\.31 or later"):
+        layout(repo.path)
+
+
 def test_settings_say_where_they_stand(repo: Repo) -> None:
     view = Repository(repo.path)
     assert view.config("ptguard.remote") is None

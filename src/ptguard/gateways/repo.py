@@ -72,7 +72,8 @@ def layout(start: Path) -> Layout:
     if lines[3:4] == ["false"]:  # no work tree: the way up is empty, or not said at all
         lines = [*lines[:4], "", ""]
     if done.returncode != 0 or len(lines) != 6:
-        why = (done.stderr.decode("utf-8", "backslashreplace").splitlines() or ["git gave no folders"])[0]
+        old = f"git gave no folders (git {MIN_GIT[0]}.{MIN_GIT[1]} or later is needed)"
+        why = (done.stderr.decode("utf-8", "backslashreplace").splitlines() or [old])[0]
         raise UsageError(f"not a git repository that can be read: {shown(why)}", fix="cd into the clone, or use -C DIR")
     git_dir, common_dir, hooks, inside, up, _ = lines
     top = Path(os.path.normpath(start.absolute() / up)) if inside == "true" else None
@@ -130,6 +131,15 @@ class Repository:
         """Give the short name of the remote's default branch as it was last fetched, or None."""
         answer = self._ask("symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
         return answer.strip().removeprefix(f"refs/remotes/{remote}/") if answer else None
+
+    def tracked(self, *paths: str) -> frozenset[str]:
+        """Give those of ``paths`` (from the folder that this was opened in) that git follows or has been told to."""
+        out = self._ask("ls-files", "-z", "--", *(f":(literal){path}" for path in paths)) if paths else None
+        return frozenset((out or "").split("\0")) & frozenset(paths)
+
+    def ignores(self, path: str) -> bool:
+        """Tell whether a .gitignore keeps ``git add`` from taking ``path``."""
+        return self._ask("check-ignore", "--", path) is not None
 
     def version(self) -> tuple[int, ...]:
         """Give git's version as numbers."""

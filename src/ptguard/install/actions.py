@@ -50,7 +50,8 @@ def install(layout: Layout, python: Path) -> Outcome:
     Raises:
         PtguardError: the hooks folder cannot be written.
     """
-    missing = precommit_missing(layout)
+    # Where another manager has the hooks, pre-commit refuses to be installed, or would move that manager's hook away.
+    missing = () if inspect(layout).manager else precommit_missing(layout)
     warnings = _pre_commit(layout, "install") if missing else ()
     brought = tuple(t for t in missing if read(layout.default_hooks / t).kind is Kind.PRE_COMMIT)
     said = (f"pre-commit installed for {', '.join(shown(t) for t in brought)}",) if brought else ()

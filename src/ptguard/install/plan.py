@@ -71,7 +71,7 @@ def _chain(state: State, hook: HookFile) -> list[Step]:
 
 def to_disarm(state: State) -> tuple[Step, ...]:
     """Give the steps after which no guard is left and the hook that it had replaced is back, as it was."""
-    guards = [hook for hook in (state.pre_push, state.legacy) if hook.kind is Kind.GUARD]
+    guards = [hook for hook in (state.pre_push, state.legacy, state.old) if hook.kind is Kind.GUARD]
     steps: list[Step] = []
     place = state.seat if state.seat.kind in (Kind.GUARD, Kind.ABSENT) else None
     if state.chained.kind is not Kind.ABSENT and place is not None:
