@@ -89,7 +89,7 @@ def test_a_signature_by_a_subkey_is_the_primary_key_s(home: Path, keychain: KeyC
     armored = gpg(identity.home, "--armor", "--detach-sign", "-u", f"{subkey}!", stdin=PAYLOAD)
     found = good(OpenPgp(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
     assert found.fingerprint == identity.fingerprint
-    older = OpenPgp(home.parent / "older", [key(identity)])
+    older = OpenPgp(home, [key(identity)])
     assert refused(older.verify(PAYLOAD, armored)) == "unknown-signer"
 
 
@@ -279,7 +279,7 @@ def test_status_lines_in_a_user_id_are_nobody_s_words(
     armored = eve.sign(PAYLOAD)
     assert good(verifier.verify(PAYLOAD, armored)).fingerprint == eve.fingerprint
     assert refused(verifier.verify(PAYLOAD + b"x", armored)) == "bad-signature"
-    assert refused(OpenPgp(home.parent / "without", [key(li_wei)]).verify(PAYLOAD, armored)) == "unknown-signer"
+    assert refused(OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, armored)) == "unknown-signer"
 
 
 def _dearmored(public: bytes) -> bytes:
@@ -394,12 +394,21 @@ def test_nothing_is_written_outside_the_home_and_no_agent_is_left(
     assert good(OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, armored))
     assert list(temporary.iterdir()) == []
     assert not (Path(os.environ["HOME"]) / ".gnupg").exists()
-    assert not [path for path in home.iterdir() if path.name.startswith("S.")]
+    assert (own := list(home.iterdir()))
+    assert all(path.stat().st_mode & 0o777 == 0o700 for path in own)
+    assert not list(home.glob("*/S.*"))
 
 
 def test_a_home_that_cannot_be_written_is_an_error(tmp_path: Path, li_wei: OpenPgpIdentity) -> None:
-    home = tmp_path / "gnupg"
-    (home / "signature").mkdir(parents=True)
-    home.chmod(0o700)
-    with pytest.raises(ToolFailedError, match="cannot be written"):
-        OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, li_wei.sign(PAYLOAD))
+    armored = li_wei.sign(PAYLOAD)
+    with pytest.raises(ToolFailedError, match="no folder can be made"):
+        OpenPgp(tmp_path / "absent", [key(li_wei)]).verify(PAYLOAD, armored)
+
+
+def test_two_verifiers_in_one_home_do_not_see_each_other_s_keys(
+    home: Path, keychain: KeyChain, li_wei: OpenPgpIdentity
+) -> None:
+    other = keychain.openpgp("release-bot")
+    armored = li_wei.sign(PAYLOAD)
+    assert good(OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, armored))
+    assert refused(OpenPgp(home, [key(other)]).verify(PAYLOAD, armored)) == "unknown-signer"

@@ -8,6 +8,7 @@ collected whole and judged by :func:`~ptguard.parse.gpgstatus.judge_status`.
 
 import functools
 import io
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,9 @@ class OpenPgp:
         weak_digests: Sequence[str] = ("SHA1",),
         timeout: float = 15.0,
     ) -> None:
-        """Take ``home``, an empty folder of mode 0700 that the caller removes, and the keys that may be known.
+        """Take ``home``, a private folder that the caller removes, and the keys that may be known.
+
+        Each instance has a GNUPGHOME of its own in it, so that no key of another one is ever there.
 
         ``weak_digests`` are refused by gpg itself beside the MD5 that it always refuses; ``timeout`` is in seconds
         and for each run of gpg.
@@ -54,7 +57,7 @@ class OpenPgp:
         if isinstance(packet, Problem):
             return packet
         missing = self._imported
-        file = self._home / "signature"
+        file = self._own / "signature"
         try:
             file.write_bytes(packet)  # in binary: no other parser of armor than ours has a say
         except OSError as error:
@@ -68,9 +71,15 @@ class OpenPgp:
         return found
 
     @functools.cached_property
+    def _own(self) -> Path:
+        try:
+            return Path(tempfile.mkdtemp(prefix="gpg-", dir=self._home))  # mode 0700
+        except OSError as error:
+            raise ToolFailedError(f"no folder can be made for gpg: {error.strerror}") from error
+
+    @functools.cached_property
     def _gpg(self) -> Any:
-        self._home.mkdir(mode=0o700, exist_ok=True)
-        return _driver()(self._home, self._timeout)
+        return _driver()(self._own, self._timeout)
 
     @functools.cached_property
     def _imported(self) -> Mapping[str, str]:
