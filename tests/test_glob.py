@@ -28,6 +28,7 @@ def compiled(pattern: str, *, captures: bool = True) -> Pattern:
         ("v[0-9]*", ["v1", "v9x"], ["v", "vx", "v/"]),
         ("[!v]*", ["a", "xv"], ["v", "", "/a"]),
         ("[^v]", ["a", "^"], ["v", "/"]),
+        ("[v][1-1]", ["v1"], ["v2", "a1", "[v]1"]),
         ("[]a-]", ["]", "a", "-"], ["b", "[]a-]"]),
         ("release/*", ["release/x", "release/"], ["release/x/y", "release", "Release/x"]),
         ("release/**", ["release/x", "release/x/y"], ["release", "releases/x"]),

@@ -250,6 +250,41 @@ max-tag-bytes = 1024
     assert policy.limits == Limits(("SHA512",), timedelta(0), timedelta(hours=12), 1024)
 
 
+@pytest.mark.parametrize(
+    ("more", "good"),
+    [
+        ('[version]\nsources = ["none"]', True),
+        ("[limits]\nmax-tag-bytes = 1", True),
+        ("[limits]\nmax-tag-bytes = 16777216", True),
+        ("[limits]\nmax-tag-bytes = 16777217", False),
+        ('[limits]\nmax-tag-age = "36525d"', True),
+        ('[limits]\nmax-tag-age = "36526d"', False),
+        ('[limits]\nmax-tag-age = "-1d"', False),
+        ('[limits]\nmax-tag-age = "1D"', False),
+        ('[limits]\nmax-tag-age = "\u0661d"', False),
+        ("valid-from = 1970-01-01T00:00:00Z\nvalid-until = 9000-12-31T00:00:00Z", True),
+        ("valid-until = 9001-01-01T00:00:00Z", False),
+        ("valid-from = 1969-12-31T23:59:59Z", False),
+        (f'name = "{"x" * 64}"', False),
+        (f'[[signers.{"x" * 64}.keys]]\nkind = "ssh"\npublic-key = "{GPU}"', True),
+        (f'[[signers.{"x" * 65}.keys]]\nkind = "ssh"\npublic-key = "{GPU}"', False),
+        ('[signers.ana]\nname = "a\\tb"', False),
+    ],
+)
+def test_the_edges_of_what_may_stand(more: str, good: bool) -> None:
+    text = f"{SMALL}{more}\n"
+    if good:
+        assert parse(text).rules
+    else:
+        assert mistakes(text)
+
+
+def test_the_runner_may_be_the_only_signer() -> None:
+    policy = parse(SMALL.replace("signers.bot", "signers.gpu-runner").replace('"bot"', '"gpu-runner"') + "[smoke]\n")
+    assert policy.smoke is not None
+    assert policy.smoke.signers == ("gpu-runner",)
+
+
 def test_each_key_file_is_read_once() -> None:
     asked: list[str] = []
 
@@ -635,6 +670,16 @@ def problems(text: str) -> tuple[str, ...]:
 )
 def test_a_text_that_is_no_policy_has_clear_words(text: bytes, words: str) -> None:
     assert any(words in line for line in mistakes(text))
+
+
+def test_the_largest_that_may_be_is_read() -> None:
+    line = "#" * 4095 + "\n"
+    assert parse(SMALL + "# " + "." * 100 + "\n" + "#" * 4096 + "\n").rules
+    padded = SMALL + line * ((MAX_POLICY - len(SMALL)) // len(line))
+    padded += "#" * (MAX_POLICY - len(padded))
+    assert parse(padded).rules
+    material = LI_WEI_ASC.replace(b"\n\n", b"\nComment: x\n\n", 1)
+    assert parse(openpgp(), read=lambda _: material + b"\n" * (MAX_KEY_FILE - len(material))).signers["li-wei"].keys
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", "schema = 1", "schema = 1\ntags = []", "schema = 1\n[signers]\n"])
