@@ -8,7 +8,7 @@ collected whole and judged by :func:`~ptguard.parse.gpgstatus.judge_status`.
 
 import functools
 import io
-import tempfile
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,10 +72,13 @@ class OpenPgp:
 
     @functools.cached_property
     def _own(self) -> Path:
+        numbers = (self._home / f"gpg-{number}" for number in itertools.count())
+        folder = next(path for path in numbers if not path.exists())
         try:
-            return Path(tempfile.mkdtemp(prefix="gpg-", dir=self._home))  # mode 0700
+            folder.mkdir(mode=0o700)
         except OSError as error:
             raise ToolFailedError(f"no folder can be made for gpg: {error.strerror}") from error
+        return folder
 
     @functools.cached_property
     def _gpg(self) -> Any:
