@@ -28,7 +28,6 @@ def run(args: list[str]) -> int:
     import click
 
     from ptguard.cli import cli
-    from ptguard.cli.common import complain
 
     try:
         outcome = cli.main(args, prog_name="ptguard", standalone_mode=False)
@@ -42,11 +41,18 @@ def run(args: list[str]) -> int:
         sys.stderr.write("ptguard: interrupted: refused, nothing was pushed by it\n")
         return ExitCode.INTERRUPTED
     except PtguardError as error:
-        complain(error)
-        return error.exit_code
+        return _complain(error)
     except Exception as error:  # whatever breaks must refuse, with words and a code of its own
-        complain(PtguardError(f"ptguard itself failed: {type(error).__name__}: {error}", fix="report it, please"))
-        return ExitCode.UNDECIDED
+        return _complain(PtguardError(f"ptguard itself failed: {type(error).__name__}: {error}", fix="report it, please"))
+
+
+def _complain(error: PtguardError) -> ExitCode:
+    """Say on standard error what stopped the judging and give its exit code."""
+    from ptguard.cli.terminal import wants_color
+    from ptguard.report import load
+
+    sys.stderr.write(load("text").error(error, color=wants_color(sys.stderr)))
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -323,6 +323,8 @@ class Collector:
             return Problem("no-source", "the policy has no [image] section", status=Status.ERROR)
         snapshot = self.snapshot(commit)
         pyproject = snapshot.file("pyproject.toml", MAX_SOURCE_BYTES)
+        if isinstance(pyproject, Problem) and pyproject.reason != "missing-file":
+            return (replace(pyproject, reason="unresolvable"),)  # it may hold expectations that nobody could read
         expect = None if isinstance(pyproject, Problem) else expected_facts(pyproject.data)
         if isinstance(expect, Problem):
             return (expect,)

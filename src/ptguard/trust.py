@@ -204,14 +204,18 @@ def _commit_reader(git: Git, anchor: Anchor) -> Reader:
 
 def _file_reader(folder: Path) -> Reader:
     def read(path: str, limit: int) -> bytes | Problem:
+        if (folder / path).parent.is_symlink() and path.startswith("keys/"):
+            return Problem("symlink", f"{path} lies behind a symbolic link")
         try:
             descriptor = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             return Problem("missing-file", f"{path}: {error.strerror}")
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return Problem("not-a-file", f"{path} is no regular file")
-            data = file.read(limit + 1)
+            data = os.pread(descriptor, limit + 1, 0)
+        finally:
+            os.close(descriptor)
         return data if len(data) <= limit else Problem("too-large", f"{path} is larger than {limit} bytes")
 
     return read

@@ -1,16 +1,13 @@
 """What the commands share: where they speak, how a verdict becomes an exit code."""
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import click
 
-from ptguard.errors import ExitCode, PtguardError
+from ptguard.errors import ExitCode
 from ptguard.model import Verdict
-from ptguard.report import load
 from ptguard.trust import Choice
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -21,16 +18,6 @@ def exit_code(verdict: Verdict) -> ExitCode:
     if any(tag.undecided for tag in verdict.tags):
         return ExitCode.UNDECIDED
     return ExitCode.ACCEPTED if verdict.accepted else ExitCode.REFUSED
-
-
-def wants_color(stream: IO[str]) -> bool:
-    """Tell whether ``stream`` is a terminal that may be coloured (see no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def complain(error: PtguardError) -> None:
-    """Say on standard error what stopped the judging."""
-    sys.stderr.write(load("text").error(error, color=wants_color(sys.stderr)))
 
 
 def in_folder(function: F) -> F:

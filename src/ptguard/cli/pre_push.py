@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from ptguard.cli.common import choice, exit_code, in_folder, policy_choice, wants_color
+from ptguard.cli.common import choice, exit_code, in_folder, policy_choice
+from ptguard.cli.terminal import wants_color
 from ptguard.errors import ExitCode, UsageError
 from ptguard.judging import Request, judge_push
 from ptguard.report import load
@@ -18,9 +19,7 @@ MAX_LINES_BYTES = 1 << 26
 @click.argument("url")
 @policy_choice
 @in_folder
-def command(
-    remote: str, url: str, policy_ref: str | None, policy_file: Path | None, folder: Path
-) -> ExitCode:
+def command(remote: str, url: str, policy_ref: str | None, policy_file: Path | None, folder: Path) -> ExitCode:
     """Judge the tags of a push to REMOTE (at URL); called by the pre-push hook, see githooks(5).
 
     A push without tags passes unseen. Everything is said on standard error.

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from ptguard.cli.common import choice, exit_code, in_folder, policy_choice, wants_color
+from ptguard.cli.common import choice, exit_code, in_folder, policy_choice
+from ptguard.cli.terminal import wants_color
 from ptguard.errors import ExitCode, PtguardError
 from ptguard.judging import Request, judge_tags
 from ptguard.report import FORMATS, load
