@@ -135,8 +135,8 @@ def test_a_stranger_is_unknown_whatever_the_user_s_own_keyring_says(
     stranger = keychain.openpgp("stranger")
     own = Path(os.environ["HOME"]) / ".gnupg"
     own.mkdir(mode=0o700)
-    gpg(own, "--import", stdin=stranger.public)
-    gpg(own, "--import-ownertrust", stdin=f"{stranger.fingerprint}:6:\n".encode())
+    gpg(own, "--no-autostart", "--import", stdin=stranger.public)
+    gpg(own, "--no-autostart", "--import-ownertrust", stdin=f"{stranger.fingerprint}:6:\n".encode())
     (own / "gpg.conf").write_text("ignore-valid-from\nallow-weak-digest-algos\nno-such-option\n")
     monkeypatch.setenv("GNUPGHOME", str(own))
     armored = stranger.sign(PAYLOAD)
