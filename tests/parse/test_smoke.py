@@ -120,7 +120,7 @@ def test_a_run_on_the_bare_machine_has_no_image() -> None:
         ("subject/0/annotations/excluded", ["/x"]),
         ("subject/1/name", "other"),
         ("subject/1/uri", "pytorch/pytorch:bad tag"),
-        ("subject/1/uri", "Docker.io/x/y:1"),
+        ("subject/1/uri", "docker.io/X/y:1"),
         ("subject/1/uri", "pytorch"),
         ("subject/1/uri", "docker.io/x/y:1@sha256:" + "3" * 64),
         ("subject/1/digest/sha256", "3" * 63),

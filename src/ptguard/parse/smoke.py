@@ -8,11 +8,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from ptguard.model import ImageReference, Location, Problem, SmokeCheck, SmokeRecord
 from ptguard.parse import shape
+from ptguard.parse.image import parse_reference
 from ptguard.parse.shape import Bad
 from ptguard.text import sh, shown
 
@@ -33,9 +35,6 @@ DEVICE_KINDS: Final = ("cuda", "rocm", "cpu")
 DIGEST_SOURCES: Final = ("launcher", "registry", "operator")
 FRAMEWORKS: Final = ("torch", "jax", "tensorflow")
 
-# The normalised form of a reference: registry/path, then a tag (the reference grammar of the distribution project).
-_REPOSITORY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _CHECK_ID = re.compile(r"[a-z0-9_]+([.-][a-z0-9_]+)*")
 _SLUG_LENGTH = 120
 
@@ -231,12 +230,10 @@ def _image(value: object) -> ImageReference:
     subject = shape.record(value, "subject[1]", ("name", "uri", "digest"))
     shape.one_of(subject["name"], "subject[1].name", (IMAGE_SUBJECT,))
     uri = shape.text(subject["uri"], "subject[1].uri")
-    repository, tag = uri, None
-    if ":" in uri.rsplit("/", 1)[-1]:
-        repository, tag = uri.rsplit(":", 1)
-    if not _REPOSITORY.fullmatch(repository) or (tag is not None and not _TAG.fullmatch(tag)):
+    named = parse_reference(uri)
+    if isinstance(named, Problem) or named.digest is not None or str(named) != uri:
         raise Bad("subject[1].uri is no normalised image reference", shown(uri, 120), "registry/path:tag")
-    return ImageReference(repository, tag, "sha256:" + _digest(subject["digest"], "subject[1].digest"))
+    return replace(named, digest="sha256:" + _digest(subject["digest"], "subject[1].digest"))
 
 
 def _digest(value: object, name: str) -> str:
