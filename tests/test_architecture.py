@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "ptguard"
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "base": ("ptguard", "errors", "text", "model", "resources", "pep440", "glob", "imagename"),
-    "shared": ("facts", "imagename", "vouching", "smoke_case"),
+    "shared": ("facts", "imagename", "vouching", "smoke_case", "sections"),
     "parse": ("parse",),
     "gateways": ("gateways",),
     "checks": ("checks",),

@@ -440,7 +440,7 @@ class ChangelogSection:
     none or ``date_text`` is no date; ``body`` the number of non-blank lines of substance below the heading.
     ``name``: what the heading calls the thing released ("" as a rule); ``label``: the link label that the heading
     refers to; ``placeholder``: ``date_text`` holds the place of a date (TBD); ``vague_date``: a date whose day and
-    month cannot be told apart.
+    month cannot be told apart; ``level``: the heading's, from 1.
     """
 
     line: int
@@ -456,6 +456,7 @@ class ChangelogSection:
     label: str | None = None
     placeholder: bool = False
     vague_date: bool = False
+    level: int = 2
 
 
 @dataclass(frozen=True, slots=True)

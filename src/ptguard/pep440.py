@@ -1,9 +1,10 @@
-"""Versions as PEP 440 equates and orders them (``packaging.version``), with every text bounded.
+"""Versions as PEP 440 equates and orders them (``packaging.version``), names as PEP 503; every text bounded.
 
 What is no version is None, never an error: the words come from tags, headings and files of strangers.
 """
 
 import functools
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -56,3 +57,13 @@ def oldest_first(texts: Sequence[str]) -> bool:
     versions = [v for v in map(parse, texts) if v is not None]
     steps = [a < b for a, b in pairwise(versions) if a != b]
     return bool(steps) and sum(steps) * 2 > len(steps)
+
+
+def same_name(a: str, b: str) -> bool:
+    """Tell whether two names of a package are one: case, ``-``, ``_``, ``.`` and blanks do not count (PEP 503)."""
+    return folded_name(a) == folded_name(b)
+
+
+def folded_name(name: str) -> str:
+    """Give the form of a package's name that equal names share (PEP 503, with blanks)."""
+    return re.sub(r"[-_.\s]+", "-", name).strip("-").lower()

@@ -86,6 +86,11 @@ def is_unreleased(title: str) -> bool:
     return len(title) <= MAX_TITLE and bool(re.search(_UNRELEASED, title.lower()))
 
 
+def package_name(name: str) -> str:
+    """Give the name in a heading without words such as "Changes in"; "" where nothing else is there."""
+    return " ".join(w for w in name.split() if w.lower() not in _DOC_WORDS)
+
+
 def read_heading(title: str) -> Heading | None:
     """Give what the heading ``title`` (its source text, without ``##``) says, or None where it names no version."""
     if len(title) > MAX_TITLE or not any(c.isdigit() for c in title):

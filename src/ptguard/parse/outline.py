@@ -9,7 +9,7 @@ from typing import Final
 from ptguard import pep440
 from ptguard.model import Changelog, ChangelogSection
 from ptguard.parse.dates import line_date
-from ptguard.parse.heading import Heading, is_unreleased, read_heading
+from ptguard.parse.heading import Heading, is_unreleased, package_name, read_heading
 from ptguard.parse.inline import hidden, phrases, plain
 from ptguard.text import shown
 
@@ -95,15 +95,6 @@ def changelog_of(path: str, outline: Outline) -> Changelog:
     )
 
 
-def same_name(a: str, b: str) -> bool:
-    """Tell whether two names of a package are one: case, ``-``, ``_``, ``.`` and blanks do not count (PEP 503)."""
-    return _folded(a) == _folded(b)
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"[-_.\s]+", "-", name).strip("-").lower()
-
-
 # ------------------------------------------------------------------------------------ which titles are sections
 
 
@@ -148,7 +139,7 @@ def _is_subheading(candidate: _Candidate) -> bool:
     if not candidate.above:
         return False
     heading, outer = candidate.heading, candidate.above[-1]
-    if heading.name and not same_name(heading.name, outer.heading.name):
+    if heading.name and not pep440.same_name(heading.name, outer.heading.name):
         return True
     if heading.date_text is not None or heading.bare:
         return False
@@ -169,17 +160,17 @@ def _sections(candidates: list[_Candidate]) -> list[_Candidate]:
         for c in candidates
         for outer in c.above
         if outer.heading.date_text is None
-        and (_extends(c, outer) or (outer.heading.name and not same_name(c.heading.name, outer.heading.name)))
+        and (_extends(c, outer) or (outer.heading.name and not pep440.same_name(c.heading.name, outer.heading.name)))
     }
     used: dict[tuple[int, str], int] = {}
     for c in candidates:
-        key = (c.level, _folded(c.heading.name))
+        key = (c.level, pep440.folded_name(c.heading.name))
         used[key] = used.get(key, 0) + 1
     deepest = max((c.level for c in candidates), default=0)
-    dated_names = {_folded(c.heading.name) for c in candidates if c.heading.date_text is not None}
+    dated_names = {pep440.folded_name(c.heading.name) for c in candidates if c.heading.date_text is not None}
     kept = []
     for c in candidates:
-        own = _folded(c.heading.name)
+        own = pep440.folded_name(c.heading.name)
         alone = own and c.heading.date_text is None and used[c.level, own] == 1
         if c.index in series or (alone and (deepest > c.level or dated_names - {own})):
             continue
@@ -252,10 +243,11 @@ class _Reader:
             len(lines),
             _digest(lines),
             tuple(self._empty(range(index + 1, self.end(index)))),
-            heading.name,
+            package_name(heading.name),
             heading.label,
             heading.placeholder,
             heading.vague,
+            self.titles[index].level,
         )
 
     def _empty(self, below: Sequence[int]) -> list[str]:

@@ -1,0 +1,170 @@
+"""The version that a file of the tree declares, read as text; nothing is imported, run or built.
+
+What is computed when the package is built (setuptools-scm, ``attr:``, a call) is a declaration without a value.
+"""
+
+import re
+import tomllib
+from typing import Final
+
+from ptguard.model import DeclaredVersion, Location, Oid, Problem
+from ptguard.text import shown
+
+MAX_SOURCE_BYTES: Final = 1 << 20
+_PYTHON: Final = re.compile(r"(?P<path>.+\.py):(?P<name>[^/:]+)")
+_MAX_VALUE: Final = 200
+
+
+def source_path(source: str) -> str:
+    """Give the file of a version source: ``pkg/__init__.py`` of ``pkg/__init__.py:__version__``, else the source."""
+    match = _PYTHON.fullmatch(source)
+    return match["path"] if match else source
+
+
+def declared_version(source: str, data: bytes, commit: Oid | None = None) -> DeclaredVersion | Problem:
+    """Give what ``source`` of the policy declares, from ``data``, the bytes of its file in ``commit``.
+
+    The reasons of a problem are ``no-source`` (nothing is declared), ``unreadable`` and ``conflict`` (the file
+    declares two versions). A value is the text as it stands, at most 200 characters, not yet known to be a version.
+    """
+    path = source_path(source)
+    place = Location(path, None, commit)
+    if len(data) > MAX_SOURCE_BYTES:
+        return _unreadable(place, f"{len(data)} bytes", f"at most {MAX_SOURCE_BYTES} bytes")
+    if path.endswith(".py"):
+        match = _PYTHON.fullmatch(source)
+        return _python(data, match["name"] if match else "__version__", place)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return _unreadable(place, f"byte 0x{data[error.start]:02x} at offset {error.start}", "UTF-8 text")
+    name = path.rsplit("/", 1)[-1]
+    if name.endswith(".toml"):
+        return _pyproject(text, place)
+    if name.endswith(".cfg"):
+        return _setup_cfg(text, place)
+    return _plain(text, place)
+
+
+def _unreadable(place: Location, got: str, expected: str) -> Problem:
+    message = f"{shown(place.path)} cannot be read"
+    return Problem("unreadable", message, shown(got), expected, f"mend {shown(place.path)} and commit", place)
+
+
+def _nothing(place: Location, expected: str) -> Problem:
+    message = f"{shown(place.path)} declares no version"
+    fix = f"add {expected} to {shown(place.path)} and commit"
+    return Problem("no-source", message, "no version", expected, fix, place)
+
+
+def _found(value: str | None, place: Location, line: int | None) -> DeclaredVersion:
+    return DeclaredVersion(None if value is None else value[:_MAX_VALUE], Location(place.path, line, place.commit))
+
+
+# --------------------------------------------------------------------------------------- pyproject.toml
+
+
+def _pyproject(text: str, place: Location) -> DeclaredVersion | Problem:
+    """Read ``project.version`` (PyPA specification, pyproject.toml) or ``tool.poetry.version``."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return _unreadable(place, str(error), "TOML 1.0")
+    except (RecursionError, ValueError) as error:  # nested too deep; an integer of thousands of digits
+        return _unreadable(place, type(error).__name__, "TOML 1.0")
+    project, poetry = _table(document, "project"), _table(document, "tool", "poetry")
+    own, other = project.get("version"), poetry.get("version")
+    dynamic = project.get("dynamic")
+    computed = isinstance(dynamic, list) and "version" in dynamic
+    if computed and own is not None:
+        line = _toml_line(text, "project", "dynamic")
+        return _twice(place, line, f"version = {shown(repr(own), 60)} and dynamic = [… version …]")
+    if own is not None and other is not None and own != other:
+        line = _toml_line(text, "project", "version")
+        return _twice(place, line, f"project {shown(repr(own), 60)}, tool.poetry {shown(repr(other), 60)}")
+    if computed or _table(document, "tool", "poetry-dynamic-versioning").get("enable") is True:
+        return _found(None, place, _toml_line(text, "project", "dynamic"))
+    table, value = ("project", own) if own is not None else ("tool.poetry", other)
+    if value is None:
+        return _nothing(place, 'version = "…" under [project]')
+    if not isinstance(value, str):
+        return _unreadable(place, f"version = {shown(repr(value), 60)}", "a string")
+    return _found(value, place, _toml_line(text, table, "version"))
+
+
+def _table(document: dict[str, object], *keys: str) -> dict[str, object]:
+    for key in keys:
+        inner = document.get(key)
+        document = inner if isinstance(inner, dict) else {}
+    return document
+
+
+def _twice(place: Location, line: int | None, got: str) -> Problem:
+    message = f"{shown(place.path)} declares its version twice"
+    fix = f"keep one of them in {shown(place.path)} and commit"
+    return Problem("conflict", message, got, "one declaration", fix, Location(place.path, line, place.commit))
+
+
+def _toml_line(text: str, table: str, key: str) -> int | None:
+    """Give the line of ``key`` in ``[table]`` as it is usually written, for the reader's eye only."""
+    here = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        bare = line.strip()
+        if bare.startswith("["):
+            here = bare.strip("[] \t").split("]", 1)[0].replace(" ", "")
+        elif bare.startswith((key, f'"{key}"', f"{table}.{key}")) and "=" in bare:
+            name = bare.split("=", 1)[0].strip().replace('"', "")
+            if (here, name) == (table, key) or f"{here}.{name}".lstrip(".") == f"{table}.{key}":
+                return number
+    return None
+
+
+# -------------------------------------------------------------------------------------------- setup.cfg
+
+
+def _setup_cfg(text: str, place: Location) -> DeclaredVersion | Problem:
+    """Read ``[metadata] version`` as setuptools does, ``attr:`` and ``file:`` left alone."""
+    from configparser import Error, RawConfigParser
+
+    parser = RawConfigParser()
+    try:
+        parser.read_string(text)
+    except Error as error:
+        return _unreadable(place, str(error).replace("\n", " "), "an INI file as setuptools reads it")
+    value = parser.get("metadata", "version", fallback=None)
+    if not value:
+        return _nothing(place, "version = … under [metadata]")
+    line = _cfg_line(text)
+    if value.startswith(("attr:", "file:")):
+        return _found(None, place, line)
+    return _found(value, place, line)
+
+
+def _cfg_line(text: str) -> int | None:
+    here = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("["):
+            here = line.strip().strip("[]")
+        elif here == "metadata" and re.match(r"version\s*[=:]", line, re.IGNORECASE):
+            return number
+    return None
+
+
+# ------------------------------------------------------------------------------- Python and plain files
+
+
+def _python(data: bytes, name: str, place: Location) -> DeclaredVersion | Problem:
+    from ptguard.parse.pyversion import binding
+
+    found = binding(data, name)
+    if isinstance(found, str):
+        return _unreadable(place, found, "Python source")
+    if found is None:
+        return _nothing(place, f'{shown(name)} = "…"')
+    return _found(found.value, place, found.line)
+
+
+def _plain(text: str, place: Location) -> DeclaredVersion | Problem:
+    """Read the first line."""
+    value = re.split(r"\r\n?|\n", text, maxsplit=1)[0].strip()
+    return _found(value, place, 1) if value else _nothing(place, "the version as its first line")
