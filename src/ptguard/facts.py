@@ -1,9 +1,13 @@
-"""What an image's name declares against what a run in it saw: one row for each kind of fact."""
+"""The declared image against the one of a run, and what its name declares against what the run saw."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
 
-from ptguard.model import ImageFacts
+from ptguard.model import ImageFacts, ImageReference
+
+SOURCES: Final = ("operator", "registry", "launcher")
+"""Where an image's digest comes from, from weak to strong."""
 
 Environment = Mapping[str, str | int | None]
 
@@ -15,6 +19,23 @@ class Mismatch:
     what: str
     seen: str | None
     declared: str
+
+
+def difference(ran: ImageReference, declared: ImageReference) -> Literal["wrong-image", "wrong-digest"] | None:
+    """Give in what the image of a run is not the declared one: by name, or by digest alone; None where it is.
+
+    One digest is one image, so a side that names no tag is no contradiction where the digests are the same.
+    """
+    same_digest = declared.digest is not None and declared.digest == ran.digest
+    same_tag = ran.tag == declared.tag or (same_digest and None in (ran.tag, declared.tag))
+    if ran.repository != declared.repository or not same_tag:
+        return "wrong-image"
+    return None if declared.digest is None or same_digest else "wrong-digest"
+
+
+def weak(source: str | None, least: str) -> bool:
+    """Tell whether a digest's source is weaker than ``least``, or none that is known."""
+    return source not in SOURCES[SOURCES.index(least) :]
 
 
 def mismatches(facts: ImageFacts, seen: Environment) -> Iterator[Mismatch]:

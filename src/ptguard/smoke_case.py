@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from ptguard.facts import mismatches
+from ptguard.facts import SOURCES, difference, mismatches, weak
 from ptguard.model import (
     DeclaredImage,
     Evidence,
@@ -25,9 +25,6 @@ from ptguard.vouching import objections
 
 ID: Final = "smoke"
 REPORT: Final = "report it, please: this is a mistake of ptguard itself"
-
-SOURCES: Final = ("operator", "registry", "launcher")
-"""Where an image's digest comes from, from weak to strong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +105,14 @@ def _image(case: Case) -> Iterator[Finding]:
         yield case.fail("wrong-image", message, "no image", shown(str(wanted)))
         return
     got, expected = shown(str(ran)), shown(str(wanted))
-    same_digest = wanted.digest is not None and wanted.digest == ran.digest
-    # One digest is one image, so a side that names no tag is no contradiction then.
-    same_tag = ran.tag == wanted.tag or (same_digest and None in (ran.tag, wanted.tag))
-    if ran.repository != wanted.repository or not same_tag:
-        message = f"{got} at run time, {expected} declared by {by}"
-        yield case.fail("wrong-image", message, got, expected)
-    elif wanted.digest is not None and not same_digest:
+    wrong = difference(ran, wanted)
+    if wrong == "wrong-image":
+        yield case.fail(wrong, f"{got} at run time, {expected} declared by {by}", got, expected)
+    elif wrong == "wrong-digest":
         message = f"image digest {ran.digest} at run time, {wanted.digest} declared by {by}"
-        yield case.fail("wrong-digest", message, ran.digest, wanted.digest)
+        yield case.fail(wrong, message, ran.digest, wanted.digest)
     least = case.smoke.image_from
-    if record.digest_source not in SOURCES[SOURCES.index(least) :]:
+    if weak(record.digest_source, least):
         yield case.fail(
             "weak-digest-source",
             f"the image's digest was told by {shown(str(record.digest_source))}, the policy takes {least} at the least",

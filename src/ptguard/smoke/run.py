@@ -1,0 +1,163 @@
+"""`ptguard smoke` from end to end: refuse early, probe, try, record, sign."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ptguard.errors import UsageError
+from ptguard.facts import difference, mismatches, weak
+from ptguard.model import DeclaredImage, ImageReference, Policy, Problem, SignatureFacts, SmokePolicy
+from ptguard.parse.smoke import slug
+from ptguard.smoke.launch import Report, Runner, Say
+from ptguard.smoke.record import Tried, build, read_source, refuse_dirty, same_source
+from ptguard.smoke.sign import SigningKey, publish, sign
+from ptguard.text import sh, shown
+from ptguard.vouching import objections
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run: ``root`` of the work tree, its trusted ``policy``, the image that it is run in, and how.
+
+    ``declared`` is what the source tree declares (None: the policy names no image); ``command`` None means the
+    policy's; ``timeout`` in seconds, for the whole run; ``output`` the record's file, from the root.
+    """
+
+    root: Path
+    policy: Policy
+    image: ImageReference | None
+    declared: DeclaredImage | Problem | None
+    key: SigningKey
+    command: tuple[str, ...] | None = None
+    framework: str = "auto"
+    timeout: float = 1800.0
+    allow_dirty: bool = False
+    output: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was written: the record, its signature, and whether the run passed."""
+
+    record: Path
+    signature: Path
+    passed: bool
+
+
+def make_record(order: Order, runner: Runner, say: Say) -> Made:
+    """Run the probe and the project's own check with ``runner`` and write the signed record.
+
+    Raises:
+        UsageError: the policy will not take such a run; nothing was run, or nothing more than the probe.
+        PtguardError: the run did not come to an end that can be recorded; nothing was written.
+    """
+    smoke = _policy(order)
+    command = refuse_early(order, smoke, runner)
+    source = read_source(order.root, smoke.ignore)
+    if not order.allow_dirty:
+        refuse_dirty(source)
+    elif source.dirty or source.untracked:
+        say("the work tree is dirty: the record will say so, and no tag passes with it")
+    started, deadline = datetime.now(UTC), time.monotonic() + order.timeout
+    say("probe: facts and devices")
+    report = runner.probe(order.framework, order.timeout, say)
+    refuse_report(order, smoke, report, command)
+    tried = None
+    if command is not None:
+        say(f"command: {shown(sh(*command), 200)}")
+        outcome = runner.command(command, max(deadline - time.monotonic(), 0.0), say)
+        tried = Tried(command, outcome.exit, outcome.seconds)
+    same_source(source, read_source(order.root, smoke.ignore))
+    record = build(source, order.image, runner, report, tried, started=started, finished=datetime.now(UTC))
+    path = order.root / (order.output or Path(smoke.directory, f"{slug(order.image)}.json"))
+    signature = publish(path, record.payload, order.key, sign(order.key, record.payload))
+    return Made(path, signature, record.result == "PASSED")
+
+
+# --------------------------------------------------------------------------------------------- refusing early
+
+
+def _policy(order: Order) -> SmokePolicy:
+    if order.policy.smoke is None:
+        raise UsageError("the policy has no [smoke] section, so no tag asks for a record", fix="add it to the policy")
+    return order.policy.smoke
+
+
+def refuse_early(order: Order, smoke: SmokePolicy, runner: Runner) -> tuple[str, ...] | None:
+    """Give the command to run, or raise a UsageError where the policy would refuse the record whatever it says."""
+    _refuse_output(order)
+    _refuse_image(order, smoke, runner)
+    _refuse_key(order, smoke)
+    if smoke.command is not None and order.command is not None and order.command != smoke.command:
+        raise UsageError(
+            f"the policy asks for the command {shown(sh(*smoke.command), 200)}, not {shown(sh(*order.command), 200)}",
+            fix="leave --command out: the policy's is run",
+        )
+    return order.command or smoke.command
+
+
+def _refuse_key(order: Order, smoke: SmokePolicy) -> None:
+    facts, now = SignatureFacts(order.key.kind, order.key.fingerprint, "SHA512", None), datetime.now(UTC)
+    for problem in objections(order.policy, smoke, facts, now, now, history=False):
+        raise UsageError(
+            f"the policy would not take it: {problem.message} ({order.key.fingerprint})",
+            fix="ptguard smoke --sign KEY   # or have this key added to [smoke] signers on the trust branch",
+        )
+
+
+def _refuse_output(order: Order) -> None:
+    if order.output is not None and order.output.suffix != ".json":
+        raise UsageError(
+            f"a record's file ends in .json: {shown(str(order.output))}", fix="ptguard smoke --output X.json"
+        )
+
+
+def _refuse_image(order: Order, smoke: SmokePolicy, runner: Runner) -> None:
+    """Refuse an image that is not said whole, is not the declared one, or whose digest has too weak a source."""
+    image, declared = order.image, order.declared
+    if image is None and order.policy.image is None:
+        return
+    if isinstance(declared, Problem):
+        raise UsageError(f"the image that HEAD declares is not known: {declared.message}", fix=declared.fix)
+    example = str(declared.reference) if declared else "REF"
+    if image is None or image.digest is None:
+        what = "it is not said which image this machine runs" if image is None else "the image is named without digest"
+        raise UsageError(what, fix=f"ptguard smoke --image {example.split('@')[0]}@sha256:… --runner {runner.name}")
+    if not image.digest.startswith("sha256:"):
+        raise UsageError(
+            "the image's digest is no sha256", fix=f"ptguard smoke --image {example.split('@')[0]}@sha256:…"
+        )
+    if weak(runner.digest_source, smoke.image_from):
+        raise UsageError(
+            f"with --runner {runner.name} the image's digest is told by {runner.digest_source}, "
+            f"and the policy takes {smoke.image_from} at the least",
+            fix=f'set image-from = "{runner.digest_source}" in [smoke] on the trust branch, or run elsewhere',
+        )
+    if declared is not None and difference(image, declared.reference) is not None:
+        raise UsageError(
+            f"HEAD declares {shown(str(declared.reference))}, the run would be one in {shown(str(image))}",
+            fix=sh("ptguard", "smoke", "--image", str(declared.reference)),
+        )
+
+
+def refuse_report(order: Order, smoke: SmokePolicy, report: Report, command: tuple[str, ...] | None) -> None:
+    """Raise a UsageError where the policy would refuse what the probe saw, or where there is nothing to try."""
+    if report.device != smoke.device:
+        raise UsageError(
+            f"this run is one on {report.device}, and the policy asks for {smoke.device}",
+            fix="python -c 'import torch; print(torch.cuda.is_available())'   # run it where this says True",
+        )
+    if isinstance(order.declared, DeclaredImage):
+        for wrong in mismatches(order.declared.facts, report.facts):
+            seen = f"{wrong.what} {shown(wrong.seen, 80)}" if wrong.seen else f"no {wrong.what}"
+            raise UsageError(
+                f"this is not the image that HEAD declares: {seen} at run time, {wrong.declared} declared by "
+                f"{shown(order.declared.location.path)}",
+                fix=sh("ptguard", "smoke", "--image", str(order.declared.reference)) + "   # run in that image",
+            )
+    if command is None and not report.checks:
+        raise UsageError(
+            "no framework was found and no command is asked for, so there is nothing to try",
+            fix="ptguard smoke --command 'python -m pytest -q tests/smoke' …   # or: --python PATH",
+        )

@@ -1,0 +1,72 @@
+"""What a run is for: the trusted policy of the clone, without asking the remote, and the image that HEAD declares."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptguard.errors import UsageError
+from ptguard.gateways.git import Git
+from ptguard.model import BRANCH_PREFIX, DeclaredImage, ImageReference, Policy, Problem, RemoteState
+from ptguard.parse.declared import declared_image, expected_facts
+from ptguard.parse.image import parse_reference
+from ptguard.remotes import Clone, chosen
+from ptguard.snapshot import Snapshot
+from ptguard.trust import Choice, client_policy
+
+_MAX_SOURCE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The ``policy`` that will judge the record; ``declared`` is None where it names no image."""
+
+    policy: Policy
+    declared: DeclaredImage | Problem | None
+
+
+def find_target(root: Path, choice: Choice) -> Target:
+    """Give what the run at ``root`` is for.
+
+    The remote is not asked: a GPU machine may have no network. What counts is the policy as it was last fetched.
+
+    Raises:
+        PolicyError: there is no trusted policy, or it has mistakes.
+        UsageError: no repository, no commit, or the call names a policy that does not exist.
+    """
+    with Git.open(root) as git:
+        config = git.local_config()
+        remote = chosen(config, None)
+        tracking = remote.tracking(f"{BRANCH_PREFIX}*") if remote else None
+        refs = git.refs(BRANCH_PREFIX, (tracking or "refs/remotes/").split("*", 1)[0])
+        state = RemoteState(remote.name, {}, remote.tracked(refs)) if remote else RemoteState("", {}, {}, none=True)
+        policy = client_policy(Clone(git, config, refs, remote, state), choice)
+        return Target(policy, _declared(git, policy))
+
+
+def _declared(git: Git, policy: Policy) -> DeclaredImage | Problem | None:
+    """Give what the authoritative source of HEAD declares; the push judges the others."""
+    if policy.image is None:
+        return None
+    commit = git.resolve("HEAD^{commit}")
+    if commit is None:
+        raise UsageError("there is no commit yet that could be tried", fix="git commit")
+    snapshot = Snapshot(git, commit)
+    pyproject = snapshot.file("pyproject.toml", _MAX_SOURCE_BYTES)
+    expect = None if isinstance(pyproject, Problem) else expected_facts(pyproject.data)
+    if isinstance(expect, Problem):
+        return expect
+    file = snapshot.file(policy.image.sources[0], _MAX_SOURCE_BYTES)
+    return file if isinstance(file, Problem) else declared_image(file.path, file.data, commit, expect)
+
+
+def reference(text: str | None) -> ImageReference | None:
+    """Give the image that ``--image`` names.
+
+    Raises:
+        UsageError: it is no image reference.
+    """
+    if text is None:
+        return None
+    found = parse_reference(text)
+    if isinstance(found, Problem):
+        raise UsageError(f"--image: {found.message}", fix="ptguard smoke --image REPOSITORY:TAG@sha256:…")
+    return found
