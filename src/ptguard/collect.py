@@ -40,7 +40,7 @@ from ptguard.model import (
 )
 from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
 from ptguard.parse.declared import declared_image, expected_facts, missing_source
-from ptguard.parse.tag import parse_tag
+from ptguard.parse.tag import parse_tag, too_large
 from ptguard.parse.version import declared_version, source_path
 from ptguard.pep440 import parse as parse_version
 from ptguard.policy import changelog_paths, match_rule, version_sources
@@ -140,7 +140,7 @@ class Collector:
     def _tag(self, oid: Oid, size: int) -> TagObject | Problem:
         limit = self.scene.policy.limits.max_tag_bytes
         if size > limit:
-            return Problem("too-large", "the tag object is too large", f"{size} bytes", f"at most {limit} bytes")
+            return too_large(size, limit)
         return _part(lambda: parse_tag(oid, self.scene.clone.git.read(oid, "tag", limit)))
 
     def _details(self, base: Evidence, match: RuleMatch) -> Evidence:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from ptguard.checks import Check, discover
 from ptguard.checks import immutable as immutable_check
-from ptguard.model import Evidence, Finding, Policy, Status, TagVerdict, waived
+from ptguard.errors import ExitCode
+from ptguard.model import Evidence, Finding, Policy, Status, TagVerdict, Verdict, waived
 from ptguard.policy import expired_waivers, waiver_for
 from ptguard.text import shown
 
@@ -13,6 +14,13 @@ POLICY = "policy"
 ASKED_OF_ALL = "immutable"
 # What only a tag object can show.
 NEED_AN_OBJECT = ("annotated", "signature")
+
+
+def exit_code(verdict: Verdict) -> ExitCode:
+    """Give the exit code of a verdict: an error outranks a refusal (docs/reference.md)."""
+    if any(tag.undecided for tag in verdict.tags):
+        return ExitCode.UNDECIDED
+    return ExitCode.ACCEPTED if verdict.accepted else ExitCode.REFUSED
 
 
 def judge(evidence: Evidence, policy: Policy) -> TagVerdict:

@@ -261,7 +261,7 @@ SMOKE = {
     "future": lambda t: t.record(finishedOn=stamp(now() + timedelta(hours=2))),
     "dirty": lambda t: t.record(source={"commit": t.repo.git("rev-parse", "HEAD"), "dirty": True}),
     "weak-digest-source": lambda t: t.record(
-        launcher={"runner": "local", "digestSource": "operator", "platform": "linux/amd64", "network": None}
+        launcher={"runner": "local", "digestSource": "operator", "platform": "linux/amd64", "network": "host"}
     ),
 }
 

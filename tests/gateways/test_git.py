@@ -78,6 +78,7 @@ def test_commit_dates_that_lie_do_not_make_a_no_of_a_yes(repo: Repo) -> None:
 def test_tags_before_a_commit_are_its_true_ancestors(history: Repo) -> None:
     history.git("tag", "light", "HEAD~")
     history.git("tag", "-a", "-m", "same", "same", "HEAD")
+    history.git("tag", "-a", "-m", "nested", "nested", "same")
     with Git.open(history.path) as git:
         assert git.tags_before(history.git("rev-parse", "HEAD")) == {"v1", "light"}
         assert git.tags_before(history.git("rev-parse", "HEAD~")) == frozenset()

@@ -1,4 +1,4 @@
-"""What the commands share: where they speak, how a verdict becomes an exit code."""
+"""What the commands share: where they stand, how the policy is named."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,18 +6,9 @@ from typing import TypeVar
 
 import click
 
-from ptguard.errors import ExitCode
-from ptguard.model import Verdict
 from ptguard.trust import Choice
 
 F = TypeVar("F", bound=Callable[..., object])
-
-
-def exit_code(verdict: Verdict) -> ExitCode:
-    """Give the exit code of a verdict: an error outranks a refusal (docs/reference.md, Exit codes)."""
-    if any(tag.undecided for tag in verdict.tags):
-        return ExitCode.UNDECIDED
-    return ExitCode.ACCEPTED if verdict.accepted else ExitCode.REFUSED
 
 
 def in_folder(function: F) -> F:

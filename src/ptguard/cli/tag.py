@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
-from ptguard.cli.common import choice, exit_code, in_folder, policy_choice
-from ptguard.cli.terminal import wants_color
+from ptguard.cli.common import choice, in_folder, policy_choice
 from ptguard.errors import ExitCode
 from ptguard.model import Verdict
 from ptguard.report import load
+from ptguard.terminal import wants_color
 from ptguard.text import shown
+from ptguard.verdict import exit_code
 
 
 @click.command("tag")
@@ -39,7 +40,7 @@ def command(
     from ptguard.tagging import plan as tagging
 
     planned = tagging.plan(folder, choice(policy_ref, policy_file), tagging.Wish(name, commit, messages, remote))
-    if not planned.verdict.accepted:
+    if not planned.stands:
         _report(planned.verdict)
         click.echo(f"No tag {shown(name)} was made.")
         return exit_code(planned.verdict)

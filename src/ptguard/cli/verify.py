@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from ptguard.cli.common import choice, exit_code, in_folder, policy_choice
-from ptguard.cli.terminal import wants_color
+from ptguard.cli.common import choice, in_folder, policy_choice
 from ptguard.errors import ExitCode, PtguardError
 from ptguard.judging import Request, judge_tags
 from ptguard.report import FORMATS, load
+from ptguard.terminal import wants_color
+from ptguard.verdict import exit_code
 
 
 @click.command("verify")

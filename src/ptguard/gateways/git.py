@@ -72,7 +72,7 @@ class Git:
             ToolMissingError: git is not installed.
         """
         done = run(["git", "rev-parse", *OPEN_ARGS], env=dict(os.environ), cwd=start)
-        lines = done.stdout.decode("utf-8", "surrogateescape").splitlines()
+        lines = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
         if done.returncode != 0 or len(lines) != len(OPEN_ARGS):
             raise UsageError(
                 f"not a git repository that can be read: {_first_line(done)}",
@@ -174,17 +174,25 @@ class Git:
         return done.stdout.decode("ascii", "replace").strip() == commit
 
     def tags_before(self, commit: Oid) -> frozenset[str]:
-        """Give the names (after refs/tags/) of all tags whose commit is a true ancestor of ``commit``."""
-        fields = "--format=%(objectname) %(*objectname) %(refname)"
-        out = self._run("for-each-ref", fields, f"--merged={commit}", TAG_PREFIX, limit=MAX_REFS_OUTPUT)
-        rows = (line.split(" ", 2) for line in out.decode("utf-8", "surrogateescape").split("\n") if line)
-        return frozenset(name[len(TAG_PREFIX) :] for oid, peeled, name in rows if commit not in (oid, peeled))
+        """Give the names (after refs/tags/) of all tags that are reachable from a parent of ``commit``."""
+        header = self.read(commit, "commit", 1 << 24).split(b"\n\n", 1)[0]
+        parents = [line[7:].decode("ascii") for line in header.split(b"\n") if line.startswith(b"parent ")]
+        if not parents:
+            return frozenset()
+        merged = (f"--merged={parent}" for parent in parents)
+        return self._tag_names(
+            self._run("for-each-ref", "--format=%(refname)", *merged, TAG_PREFIX, limit=MAX_REFS_OUTPUT)
+        )
 
     def tags_at(self, commit: Oid) -> tuple[str, ...]:
         """Give the names (after refs/tags/) of the tags that name ``commit``, directly or through a tag object."""
         out = self._run("for-each-ref", "--format=%(refname)", f"--points-at={commit}", TAG_PREFIX)
+        return tuple(sorted(self._tag_names(out)))
+
+    @staticmethod
+    def _tag_names(out: bytes) -> frozenset[str]:
         names = out.decode("utf-8", "surrogateescape").split("\n")
-        return tuple(name[len(TAG_PREFIX) :] for name in names if name)
+        return frozenset(name[len(TAG_PREFIX) :] for name in names if name)
 
     # ----------------------------------------------------------------------------------------- config, remote
 

@@ -1,0 +1,28 @@
+"""One push, from the lines on standard input to the exit code; what the hook runs, so nothing heavy is imported."""
+
+import sys
+from typing import Final
+
+from ptguard.errors import ExitCode, UsageError
+from ptguard.judging import Request, judge_push
+from ptguard.report import load
+from ptguard.terminal import wants_color
+from ptguard.verdict import exit_code
+
+MAX_LINES_BYTES: Final = 1 << 26
+
+
+def judge_stdin(request: Request, remote: str, url: str) -> ExitCode:
+    """Judge the push to ``remote`` at ``url`` whose lines stand on standard input; say all on standard error.
+
+    Raises:
+        PtguardError: nothing could be judged; the push must be refused.
+    """
+    lines = sys.stdin.buffer.read(MAX_LINES_BYTES + 1)
+    if len(lines) > MAX_LINES_BYTES:
+        raise UsageError(f"the push has more than {MAX_LINES_BYTES} bytes of ref lines", fix="push fewer refs at once")
+    verdict = judge_push(request, remote, url, lines)
+    if verdict is None:
+        return ExitCode.ACCEPTED
+    sys.stderr.write(load("text").verdict(verdict, color=wants_color(sys.stderr)))
+    return exit_code(verdict)
