@@ -171,8 +171,10 @@ def policy_problems(example: str, keys: KeyChain) -> str | None:
     data = tomllib.loads(example)
     if not set(data) <= KNOWN:
         return None
-    rest = "".join(text for name, text in SECTIONS.items() if name not in data and name != "schema")
-    text = ("" if "schema" in data else SECTIONS["schema"]) + example + "\n" + rest
+    text = example
+    if "schema" not in data:
+        rest = (part for name, part in SECTIONS.items() if name not in data and name != "schema")
+        text = "\n".join((SECTIONS["schema"], example, *rest))
     files: dict[str, bytes] = {}
     for fingerprint, file in re.findall(r'^fingerprint = "(\w+)"\nfile = "([^"]+)"$', text, re.MULTILINE):
         key = keys.openpgp(f"example-{len(files)}")
