@@ -33,7 +33,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "setup": ("setup",),
     "tagging": ("tagging",),
     "demo": ("demo",),
-    "cli": ("cli", "__main__"),
+    "cli": ("cli", "prepush", "terminal", "__main__"),
 }
 """Each layer with its modules and packages (below ``ptguard``). A new one is put here, and into CONTRIBUTING.md."""
 

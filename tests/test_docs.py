@@ -234,7 +234,7 @@ def commands_in(page: Page) -> Iterator[str]:
     for token in page.tokens():
         if token.type not in ("code_inline", "fence"):
             continue
-        for line in token.content.splitlines():
+        for line in token.content.replace("\\\n", " ").splitlines():
             for part in re.split(r"\s(?:&&|\|\||[|;])\s", re.sub(r"\s#\s.*", "", line)):
                 found = re.match(r"\s*(?:\$ |mend:? +|- run: )?(ptguard(?: .*)?)$", part)
                 if found and not found[1].startswith(("ptguard: ", "ptguard pre-push guard")):
@@ -289,6 +289,7 @@ def test_commands_in_documents_exist(page: Page) -> None:
         ("```text\n    mend      ptguard smok --image x\n```", "no command smok"),
         ("`ptguard verify [TAG …] [--format text|json] [--remot NAME]`", "no option --remot"),
         ("`ptguard --verion`", "no option --verion"),
+        ("```sh\nptguard smoke \\\n  --imag x\n```", "no option --imag"),
     ],
 )
 def test_a_command_that_does_not_exist_is_caught(text: str, wrong: str) -> None:
@@ -402,7 +403,7 @@ def _parts(schema: dict[str, object], node: object) -> Iterator[dict[str, object
 
 # Spelled with classes of one letter, so that this file is not found itself.
 _MACHINE = re.compile(r"(?<![\w.$}~-])/(?:[h]ome/\w|[r]oot\b|[w]ork\b|[U]sers/\w|[t]mp/v\b)")
-_LATER = re.compile(r"\b(?:[T]ODO|[F]IXME)\b")
+_LATER = re.compile(r"(?<![\"'`])\b(?:[T]ODO|[F]IXME)\b(?![\"'`])")  # quoted it is a placeholder that a test feeds in
 
 
 def ours() -> Iterator[Path]:
@@ -433,9 +434,11 @@ def test_a_line_that_names_a_machine_is_caught(text: str) -> None:
     assert list(offences(text.replace("%", "")))
 
 
-@pytest.mark.parametrize("text", ["/workspace", "docs/work", "$HOME/x", "~/root", "refs/heads/root", "a todo list"])
+@pytest.mark.parametrize(
+    "text", ["/workspace", "docs/work", "$HOME/x", "~/root", "refs/heads/root", "a todo list", '("TO%DO", 0)']
+)
 def test_a_harmless_line_is_left_alone(text: str) -> None:
-    assert list(offences(text)) == []
+    assert list(offences(text.replace("%", ""))) == []
 
 
 def rewrite() -> None:
