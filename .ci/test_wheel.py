@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.e2e.team import Team
 from tests.support import GITCONFIG, KeyChain, clean_environment, refs, run
 

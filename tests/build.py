@@ -1,6 +1,5 @@
 """Evidence and policies for the tests of checks: complete and good, to be bent one part at a time."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from ptguard.model import (
     TagObject,
     TagRule,
 )
+from ptguard.value import replace
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 COMMIT, TAG, OTHER = "c" * 40, "a" * 40, "b" * 40

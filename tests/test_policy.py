@@ -30,6 +30,7 @@ from ptguard.policy import changelog_paths, expired_waivers, match_rule, parse_p
 from ptguard.policy.lines import KeyPath, key_lines
 from ptguard.policy.read import MAX_MISTAKES, MAX_POLICY
 from ptguard.policy.signers import MAX_KEY_FILE
+from ptguard.value import fields
 
 CHECKS = ("annotated", "signature", "immutable", "branch", "version", "changelog", "image", "smoke")
 DOCS = Path(__file__).parents[1] / "docs" / "policy.md"
@@ -931,7 +932,7 @@ def test_a_tag_that_no_rule_is_for(tag: str) -> None:
 def test_a_pattern_that_parse_policy_never_let_through_raises() -> None:
     policy = parse(SMALL)
     broken = Policy(
-        **{name: getattr(policy, name) for name in policy.__slots__} | {"rules": (TagRule("***", (), (), ()),)}
+        **{name: getattr(policy, name) for name in fields(Policy)} | {"rules": (TagRule("***", (), (), ()),)}
     )
     with pytest.raises(PolicyError, match="cannot be read: more than two stars"):
         match_rule(broken, "v1")
@@ -972,5 +973,5 @@ def test_a_waiver_is_for_one_check_of_one_tag(tag: str, check: str) -> None:
 def test_what_is_never_waived_is_not_waived_by_a_hand_made_policy_either(check: str) -> None:
     policy = parse(SMALL)
     forced = (Waiver("v1", check, "why", "bot", date(2030, 1, 1)),)
-    made = Policy(**{name: getattr(policy, name) for name in policy.__slots__} | {"waivers": forced})
+    made = Policy(**{name: getattr(policy, name) for name in fields(Policy)} | {"waivers": forced})
     assert waiver_for(made, "v1", check, NOON) is None

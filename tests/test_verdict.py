@@ -1,13 +1,13 @@
 """Adding up: whatever is in doubt refuses."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from ptguard.checks import branch, discover
 from ptguard.model import BranchEvidence, Evidence, Finding, Policy, RefUpdate, Status, TagVerdict, Waiver
+from ptguard.value import replace
 from ptguard.verdict import judge
 from tests.build import COMMIT, OTHER, RULE, TAG, evidence, policy
 

@@ -36,7 +36,8 @@ def run(args: list[str]) -> int:
     except PtguardError as error:
         return _complain(error)
     except Exception as error:  # whatever breaks must refuse, with words and a code of its own
-        return _complain(PtguardError(f"ptguard itself failed: {type(error).__name__}: {error}", fix="report it, please"))
+        words = f"ptguard itself failed: {type(error).__name__}: {error}"
+        return _complain(PtguardError(words, fix="report it, please"))
 
 
 def _is_hook(args: list[str]) -> bool:
@@ -45,10 +46,10 @@ def _is_hook(args: list[str]) -> bool:
 
 
 def _hook(remote: str, url: str) -> int:
-    from ptguard.judging import Request
+    from ptguard.judging import request_now
     from ptguard.prepush import judge_stdin
 
-    return judge_stdin(Request(Path()), remote, url)
+    return judge_stdin(request_now(Path()), remote, url)
 
 
 def _command(args: list[str]) -> int:

@@ -4,8 +4,7 @@ Only what the tag's rule asks for is collected. A part that cannot be had become
 that the other checks still speak.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +46,7 @@ from ptguard.policy import changelog_paths, match_rule, version_sources
 from ptguard.remotes import Clone
 from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
+from ptguard.value import replace, value
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -56,7 +56,7 @@ MAX_SOURCE_BYTES: Final = 1 << 20
 TAG_NAMESPACE: Final = "git"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scene:
     """What all tags of one call share.
 
@@ -163,7 +163,7 @@ class Collector:
         if "smoke" in wanted and "images" not in found:
             # The record is held against the declared image also where the image itself is not judged.
             found["images"] = _part(parts["image"]) if self.scene.policy.image else None
-        return replace(base, **found)  # type: ignore[arg-type]
+        return replace(base, **found)
 
     def _signature(self, tag: TagObject | Problem | None) -> SignatureFacts | Problem | None:
         """Have the signature verified by the program of its kind; None where there is none to verify."""
@@ -239,14 +239,19 @@ class Collector:
                 tips[ref] += added
         known = {ref: [o for o in oids if git.info(o) is not None] for ref, oids in tips.items()}
         order = sorted(known, key=lambda ref: (ref.removeprefix(BRANCH_PREFIX) not in patterns, ref))
-        everything = list(dict.fromkeys(oid for ref in order for oid in known[ref]))
-        carrier = None
-        if git.contained(commit, everything):
-            carrier = next((r for r in order if known[r] and git.contained(commit, known[r])), None)
+        carrier = self._carrier(commit, {ref: known[ref] for ref in order if known[ref]})
         unknown = [ref for ref in tips if len(known[ref]) < len(tips[ref])]
         if carrier is None and unknown:
             return self._not_here(unknown)
         return BranchEvidence(tuple(order), carrier, tuple(ineligible), shallow=git.shallow)
+
+    def _carrier(self, commit: Oid, tips: Mapping[str, Sequence[Oid]]) -> str | None:
+        """Give the first branch that contains ``commit``; one question to git where there is one branch or a no."""
+        git = self.scene.clone.git
+        if not git.contained(commit, list(dict.fromkeys(oid for oids in tips.values() for oid in oids))):
+            return None
+        *most, last = tips
+        return next((ref for ref in most if git.contained(commit, tips[ref])), last)
 
     def _forward(self, line: RefUpdate) -> list[Oid]:
         """Give the new tip of a branch that existed and that this push fast-forwards, else nothing."""

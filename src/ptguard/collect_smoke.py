@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ptguard.errors import GitError, PtguardError
@@ -19,6 +18,7 @@ from ptguard.model import (
 from ptguard.parse.smoke import MAX_RECORD_BYTES, pae, parse_record
 from ptguard.parse.tree import TreeEntry, prune
 from ptguard.snapshot import REGULAR, SYMLINK, Snapshot
+from ptguard.value import value
 
 GUARD_FOLDER: Final = ".ptguard"
 MAX_ENTRIES: Final = 4096
@@ -34,7 +34,7 @@ Verify = Callable[[bytes, bytes], SignatureFacts | Problem]
 VerifySsh = Callable[[bytes, bytes, str], SignatureFacts | Problem]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verifiers:
     """How a record's detached signature is verified, by the end of its file name."""
 

@@ -1,10 +1,10 @@
 """The declared image against the one of a run, and what its name declares against what the run saw."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from ptguard.model import ImageFacts, ImageReference
+from ptguard.value import value
 
 SOURCES: Final = ("operator", "registry", "launcher")
 """Where an image's digest comes from, from weak to strong."""
@@ -12,7 +12,7 @@ SOURCES: Final = ("operator", "registry", "launcher")
 Environment = Mapping[str, str | int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mismatch:
     """A fact of the name that the run does not bear out; ``seen`` is None where the run saw nothing of the kind."""
 

@@ -19,7 +19,8 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from ptguard.value import value
 
 MAX_PATTERN = 1024
 _CAPTURES = ("package", "version")
@@ -30,7 +31,7 @@ _PIECES = re.compile(r"\*+|\?|\[[!^]?\]?[^\]]*\]|\{[^{}]*\}|[^*?]", re.DOTALL)
 _STAR, _STARS, _ONE = "<*>", "<**>", "<?>"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Match:
     """What a pattern took from a name: the text for the version, and the package where the pattern captures one."""
 
@@ -38,7 +39,7 @@ class Match:
     package: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Class:
     """A character class: the characters ``low`` to ``high`` of each pair, or all but those; never ``/``."""
 
@@ -49,7 +50,7 @@ class _Class:
         return char != "/" and self.negated != any(low <= char <= high for low, high in self.ranges)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Capture:
     name: str
 
@@ -57,7 +58,7 @@ class _Capture:
 _Piece = str | _Class | _Capture
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pattern:
     """A glob that was understood.
 
@@ -193,7 +194,7 @@ def matches(pattern: str, name: str) -> bool:
     return isinstance(compiled, Pattern) and compiled.matches(name)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Wrong:
     text: str
 

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,18 +15,24 @@ from ptguard.parse.refs import parse_pre_push
 from ptguard.remotes import Clone, Remote, chosen, configured, of_push, state_by_asking, state_from_push
 from ptguard.text import sh, shown
 from ptguard.trust import Choice, client_policy
+from ptguard.value import replace, value
 from ptguard.verdict import judge
 
 TEMP_PREFIX: Final = "ptguard-"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """What to judge from where: the folder of the clone, the policy by name (if any), the clock's one reading."""
 
     start: Path
-    choice: Choice = field(default_factory=Choice)
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    choice: Choice
+    now: datetime
+
+
+def request_now(start: Path, choice: Choice | None = None) -> Request:
+    """Give the request of a command that starts now."""
+    return Request(start, choice or Choice(), datetime.now(UTC))
 
 
 def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Verdict | None:

@@ -5,10 +5,11 @@ check turns evidence into :class:`Finding` values; :mod:`ptguard.verdict` adds t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
+
+from ptguard.value import replace, value
 
 Oid = str
 """A full git object id, lower-case hex, 40 (SHA-1) or 64 (SHA-256) digits. Never the null id: that is None."""
@@ -45,7 +46,7 @@ class Mode(StrEnum):
 # --------------------------------------------------------------------------------------------- findings
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Location:
     """A place in the repository: ``path`` from its root, ``line`` from 1, in ``commit`` (None: not tied to one)."""
 
@@ -54,7 +55,7 @@ class Location:
     commit: Oid | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Problem:
     """Why a piece of evidence could not be had, or what is wrong with it; becomes a finding as it is.
 
@@ -71,7 +72,7 @@ class Problem:
     status: Status = Status.FAIL
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
     """One judgement of one check about one tag."""
 
@@ -111,7 +112,7 @@ class Finding:
         return cls(check, Status.PASS, "ok", message, location=location)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PolicySource:
     """Which policy decided: ``source`` (a ref or a file), its ``commit`` (None for a file), the text's ``sha256``.
 
@@ -124,7 +125,7 @@ class PolicySource:
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TagVerdict:
     """All findings about one tag. No finding at all refuses: nothing was checked."""
 
@@ -146,7 +147,7 @@ class TagVerdict:
         return any(f.status is Status.ERROR for f in self.findings)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """The verdict on a whole push or call. ``notes`` are remarks for the reader that decide nothing."""
 
@@ -165,7 +166,7 @@ class Verdict:
 # --------------------------------------------------------------------------------------------- refs and tags
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RefUpdate:
     """One line of a push: what ``remote_ref`` is to become. An all-zero id is None (githooks(5), pre-push)."""
 
@@ -190,7 +191,7 @@ class RefUpdate:
         return self.remote_ref[len(TAG_PREFIX) :]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tagger:
     """Who says that he made the tag, and when (aware, in the offset that stands there). The signer's own claim."""
 
@@ -202,7 +203,7 @@ class Tagger:
 SignatureKind = Literal["openpgp", "ssh", "x509", "sigstore"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SignatureBlock:
     """The armored block at the end of a tag object, as it stands there."""
 
@@ -210,7 +211,7 @@ class SignatureBlock:
     armored: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TagObject:
     """An annotated tag object that obeys the strict grammar.
 
@@ -239,19 +240,19 @@ class KeyStatus(StrEnum):
     COMPROMISED = "compromised"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OpenPgpKey:
     """``fingerprint``: the full primary one, upper-case hex; ``material``: the bytes of the key file ``file``."""
 
     fingerprint: str
     file: str
-    material: bytes = field(repr=False)
+    material: bytes
     status: KeyStatus = KeyStatus.ACTIVE
     valid_from: datetime | None = None
     valid_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SshKey:
     """``public_key``: ``<type> <base64>`` without the comment; ``fingerprint``: ``SHA256:…`` as ssh-keygen -l."""
 
@@ -262,7 +263,7 @@ class SshKey:
     valid_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signer:
     """A person or a machine; ``id`` is the name that the policy uses."""
 
@@ -271,7 +272,7 @@ class Signer:
     keys: tuple[OpenPgpKey | SshKey, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TagRule:
     """What is asked of tags whose name matches ``pattern``."""
 
@@ -281,7 +282,7 @@ class TagRule:
     branches: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SmokePolicy:
     """``[smoke]``: which record counts. ``ignore``: exact paths that may change after the run."""
 
@@ -294,7 +295,7 @@ class SmokePolicy:
     ignore: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ImagePolicy:
     """``[image]``: the files that declare the image, the first being authoritative."""
 
@@ -302,7 +303,7 @@ class ImagePolicy:
     require_digest: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Limits:
     """``[limits]``: bounds on signatures and objects. ``digests`` are upper-case OpenPGP names."""
 
@@ -312,7 +313,7 @@ class Limits:
     max_tag_bytes: int = 65536
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Waiver:
     """A dated exception for one check of one tag; ``expires`` is the last day it counts, in UTC."""
 
@@ -323,7 +324,7 @@ class Waiver:
     expires: date
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Policy:
     """``.ptguard/policy.toml``, read and found whole."""
 
@@ -342,7 +343,7 @@ class Policy:
     waivers: tuple[Waiver, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RuleMatch:
     """The first rule whose pattern matches a tag, and what the pattern captured.
 
@@ -357,7 +358,7 @@ class RuleMatch:
 # --------------------------------------------------------------------------------------------- evidence
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class File:
     """A regular file of the tagged tree."""
 
@@ -365,7 +366,7 @@ class File:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SignatureFacts:
     """What the cryptography says of a signature, judged against no policy yet.
 
@@ -381,7 +382,7 @@ class SignatureFacts:
     expired_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoteState:
     """The remote's refs before the push, as far as they are known.
 
@@ -398,7 +399,7 @@ class RemoteState:
     problem: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BranchEvidence:
     """``matching``: the refs of the remote that the rule's patterns match; ``carrier``: one that contains the commit.
 
@@ -413,7 +414,7 @@ class BranchEvidence:
     shallow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeclaredVersion:
     """A version that the code declares at ``location``; ``value`` None means that it is computed at build time."""
 
@@ -421,7 +422,7 @@ class DeclaredVersion:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VersionEvidence:
     """What each source of the policy declares, and other tags of the rule that have an equal or higher version.
 
@@ -432,7 +433,7 @@ class VersionEvidence:
     higher: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChangelogSection:
     """A heading of the changelog that names a version, with what was written under it.
 
@@ -459,7 +460,7 @@ class ChangelogSection:
     level: int = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Changelog:
     """A parsed changelog: its sections in the order of the file.
 
@@ -477,7 +478,7 @@ class Changelog:
     unreleased_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ImageReference:
     """A normalised image reference (the reference grammar of the distribution project).
 
@@ -496,7 +497,7 @@ class ImageReference:
         return f"{self.repository}{tag}{digest}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ImageFacts:
     """What an image's name declares: public framework versions, CUDA by minor, cuDNN by major; None: not said.
 
@@ -517,7 +518,7 @@ class ImageFacts:
     os: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeclaredImage:
     """An image that ``location`` declares, with the facts that its name or ``[tool.ptguard.expect]`` gives."""
 
@@ -526,7 +527,7 @@ class DeclaredImage:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SmokeRecord:
     """A smoke record as it stands in the tree, well formed; see docs/checks/smoke.md for the form.
 
@@ -552,13 +553,13 @@ class SmokeRecord:
     finished: datetime
     command: tuple[tuple[str, ...], int] | None
     checks: tuple["SmokeCheck", ...]
-    payload: bytes = field(repr=False)
+    payload: bytes
     object_format: str = "sha1"
     runner: str | None = None
     failed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SmokeCheck:
     """One check of the probe: ``status`` is ``passed``, ``failed`` or ``skipped`` with a ``reason``."""
 
@@ -567,7 +568,7 @@ class SmokeCheck:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SmokeEntry:
     """A record of the tagged tree with the judgement of its detached signature."""
 
@@ -576,7 +577,7 @@ class SmokeEntry:
     signature: SignatureFacts | Problem
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SmokeEvidence:
     """``tree``: the id of the tagged source tree without ``.ptguard/`` and ``[smoke] ignore``, keyed by ``excluded``.
 
@@ -589,7 +590,7 @@ class SmokeEvidence:
     foreign: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Evidence:
     """All that is known about one tag of a push; a part is None only where the rule does not ask for it.
 

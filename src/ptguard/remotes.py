@@ -1,18 +1,18 @@
 """What the clone knows about the remote of a push, without asking it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ptguard.errors import PtguardError, UsageError
 from ptguard.gateways.git import Git, Refs
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Oid, Problem, RefUpdate, RemoteState, Status
 from ptguard.text import shown
+from ptguard.value import value
 
 Config = Mapping[str, tuple[str, ...]]
 _FALSE = ("false", "no", "off", "0", "")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Remote:
     """A configured remote: its name and fetch refspecs. ``exempt``: ``remote.<name>.ptguard = false``."""
 
@@ -40,7 +40,7 @@ class Remote:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Clone:
     """The repository of one call with all that is known around it, read once.
 

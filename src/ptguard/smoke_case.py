@@ -1,7 +1,6 @@
 """One smoke record held against the tagged tree, the declared image and the policy: all that is wrong with it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,13 +20,14 @@ from ptguard.model import (
     Status,
 )
 from ptguard.text import sh, shown
+from ptguard.value import replace, value
 from ptguard.vouching import objections
 
 ID: Final = "smoke"
 REPORT: Final = "report it, please: this is a mistake of ptguard itself"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Case:
     """One record with all that it is judged by; ``declared`` is None where the policy names no image."""
 

@@ -7,7 +7,6 @@ decides", and docs/adr/0003-whose-policy-decides.md.
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from ptguard.policy import parse_policy
 from ptguard.remotes import Clone, Config, Remote
 from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
+from ptguard.value import replace, value
 
 POLICY_FOLDER: Final = ".ptguard"
 POLICY_PATH: Final = f"{POLICY_FOLDER}/policy.toml"
@@ -26,7 +26,7 @@ MAX_POLICY_BYTES: Final = 1 << 20
 MAX_KEY_BYTES: Final = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Choice:
     """What the caller asked for by name: ``--policy-file`` or ``--policy-ref``."""
 
@@ -34,7 +34,7 @@ class Choice:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Anchor:
     """Where the policy lies: a ``commit`` or a ``file``; ``source`` names it, ``branch`` is the trust branch if any."""
 

@@ -1,7 +1,6 @@
 """The form of the pushed object, accept and refuse cases beside each other."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -9,6 +8,7 @@ from ptguard.checks.annotated import REASONS, check, retag
 from ptguard.model import Finding, Mode, Problem, RefUpdate, Status
 from ptguard.parse.tag import parse_tag, too_large
 from ptguard.resources import resource
+from ptguard.value import replace
 from tests.build import COMMIT, OTHER, REMOTE, TAG, evidence, policy, tag_object
 
 REF = "refs/tags/v2.9.0"

@@ -1,5 +1,7 @@
 """The tagged commit is on a release branch of the remote; accept and refuse cases beside each other."""
 
+from typing import Any
+
 import pytest
 
 from ptguard.checks.branch import REASONS, check
@@ -9,7 +11,7 @@ from tests.build import evidence, policy
 MAIN, RELEASE = "refs/heads/main", "refs/heads/release/2"
 
 
-def judged(found: BranchEvidence | Problem | None, **changes: object) -> Finding:
+def judged(found: BranchEvidence | Problem | None, **changes: Any) -> Finding:
     (finding,) = check(evidence(branch=found, **changes), policy())
     assert finding.reason in REASONS
     return finding

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from dataclasses import replace
 
 import pytest
 
@@ -20,6 +19,7 @@ from ptguard.model import (
 )
 from ptguard.parse.declared import declared_image, missing_source
 from ptguard.resources import resource
+from ptguard.value import replace
 from tests.build import COMMIT, evidence, policy
 
 SHA = "sha256:" + "0123456789abcdef" * 4

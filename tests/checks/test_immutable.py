@@ -1,17 +1,18 @@
 """Published tags stay; accept and refuse cases beside each other."""
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from ptguard.checks.immutable import REASONS, check
 from ptguard.model import Finding, Problem, RefUpdate, RemoteState, Status
+from ptguard.value import replace
 from tests.build import OTHER, REMOTE, TAG, evidence, policy
 
 REF = "refs/tags/v2.9.0"
 
 
-def judged(**changes: object) -> list[Finding]:
+def judged(**changes: Any) -> list[Finding]:
     found = list(check(evidence(**changes), policy()))
     assert found and {f.reason for f in found} <= set(REASONS)
     return found

@@ -1,7 +1,6 @@
 """Who signed, with which key, and when: accept and refuse cases beside each other."""
 
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -24,6 +23,7 @@ from ptguard.model import (
     Tagger,
 )
 from ptguard.resources import resource
+from ptguard.value import replace
 from tests.build import COMMIT, NOW, OTHER, REMOTE, RULE, TAG, evidence, policy, tag_object
 
 REF = "refs/tags/v2.9.0"

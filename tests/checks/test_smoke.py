@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ from ptguard.model import (
     TagRule,
 )
 from ptguard.parse.smoke import parse_record
+from ptguard.value import replace
 from tests.smoke.records import COMMAND, GONE, IMAGE_HEX, TREE, check_entry, record_bytes
 
 PATH = ".ptguard/smoke/pytorch-pytorch-2.9.0-cuda12.8-cudnn9-devel.json"

@@ -1,6 +1,7 @@
 """Real pushes through the installed hook: each check refuses and accepts, and the remote's refs tell the truth."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -249,7 +250,7 @@ def _tree(team: Team) -> dict[str, Any]:
     return record
 
 
-SMOKE = {
+SMOKE: dict[str, Callable[[Team], dict[str, Any]]] = {
     "wrong-tree": _tree,
     "wrong-image": lambda t: _image(t, "docker.io/pytorch/pytorch:2.9.0-cuda12.6-cudnn9-devel"),
     "wrong-digest": lambda t: _image(t, f"docker.io/{IMAGE}", "sha256:" + "1" * 64),
@@ -281,12 +282,12 @@ def test_smoke(armed: Team, reason: str) -> None:
 def test_smoke_signatures(armed: Team) -> None:
     signature = armed.repo.path / f"{RECORD}.sig"
     record = armed.repo.path / RECORD
-    steps = {
+    steps: dict[str, Callable[[], object]] = {
         "unsigned": signature.unlink,
         "unknown-signer": lambda: armed.write_record(signer="bot"),
         "bad-signature": lambda: record.write_bytes(record.read_bytes().replace(b"GPU-1", b"GPU-2")),
         "malformed": lambda: record.write_bytes(record.read_bytes() + b"\n"),
-        "missing": lambda: (record.unlink(), signature.unlink()),
+        "missing": lambda: run("rm", record, signature),
     }
     for reason, step in steps.items():
         armed.write_record()

@@ -45,7 +45,7 @@ def test_an_object_that_is_not_what_its_id_says_is_damaged(history: Repo) -> Non
     target = history.path / ".git/objects" / other[:2] / other[2:]
     target.parent.mkdir()
     target.write_bytes(source.read_bytes())
-    with Git.open(history.path) as git, pytest.raises(GitError, match="damaged|not in this repository|answered"):
+    with Git.open(history.path) as git, pytest.raises(GitError, match=r"damaged|not in this repository|answered"):
         git.read(other, "blob", 100)
 
 

@@ -74,7 +74,13 @@ def test_hostile_text_stays_inside_its_string(schema: Any) -> None:
 
 def test_the_schema_can_fail(schema: Any) -> None:
     document = json.loads(verdict(whole(PASS)))
-    for bend in ({"decision": "maybe"}, {"schema": "ptguard.verdict/2"}, {"error": {}}, {"mode": "other"}):
+    bends: tuple[dict[str, object], ...] = (
+        {"decision": "maybe"},
+        {"schema": "ptguard.verdict/2"},
+        {"error": {}},
+        {"mode": "other"},
+    )
+    for bend in bends:
         with pytest.raises(jsonschema.ValidationError):
             schema.validate({**document, **bend})
     document["tags"][0]["findings"] = []

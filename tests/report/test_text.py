@@ -1,10 +1,9 @@
 """The report for a person: everything that failed, what mends it, nothing that moves the cursor."""
 
-from dataclasses import replace
-
 from ptguard.errors import PolicyError, UsageError
 from ptguard.model import Finding, Location, Mode, PolicySource, Status, TagVerdict, Verdict
 from ptguard.report.text import error, verdict
+from ptguard.value import replace
 from tests.build import COMMIT, NOW, TAG
 
 SOURCE = PolicySource("refs/remotes/origin/main", COMMIT, "0" * 64)

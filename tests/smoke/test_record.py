@@ -1,7 +1,6 @@
 """What a record says of the source tree is what git says of it, and what a probe told is read before it is believed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ptguard.errors import ToolFailedError, UsageError
 from ptguard.model import ImageReference
 from ptguard.smoke.launch import LocalRunner, Report
 from ptguard.smoke.record import Source, Tried, build, read_source, refuse_dirty, same_source, utc
+from ptguard.value import replace
 from tests.smoke.records import ENVIRONMENT, check_entry
 from tests.support import Repo, run
 

@@ -1,11 +1,11 @@
 """The tag is an annotated tag object, well formed, under its own name, and names a commit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from ptguard.model import Evidence, Finding, Policy, Problem, Status, TagObject
 from ptguard.text import sh, shown
+from ptguard.value import replace
 
 ID: Final = "annotated"
 ORDER: Final = 10

@@ -13,6 +13,7 @@ ID: Final = "changelog"
 ORDER: Final = 60
 REASONS: Final[Mapping[str, str]] = {
     "ok": "the changelog has a section for the tag",
+    "not-applicable": "the tag names no commit; `annotated` refuses it",
     "missing-file": "the tagged commit has no changelog at the policy's path",
     "symlink": "the changelog is a symbolic link",
     "lfs-pointer": "the changelog is a Git LFS pointer, its text is not in the commit",
@@ -39,6 +40,8 @@ MAX_DAYS_APART: Final = 2
 def check(evidence: Evidence, policy: Policy) -> Sequence[Finding]:
     """Judge the section of the tag's version; what is only untidy warns."""
     log, match = evidence.changelog, evidence.match
+    if evidence.commit is None:
+        return [Finding(ID, Status.SKIP, "not-applicable", "the tag names no commit")]
     if log is None or match is None:
         return [Finding(ID, Status.ERROR, "could-not-decide", "the changelog was not collected")]
     if isinstance(log, Problem):

@@ -1,7 +1,6 @@
 """A key that the policy names for this tag signed it, and that key was good when it did."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -22,6 +21,7 @@ from ptguard.model import (
     TagRule,
 )
 from ptguard.text import shown
+from ptguard.value import replace
 
 ID: Final = "signature"
 ORDER: Final = 20

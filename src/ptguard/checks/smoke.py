@@ -1,7 +1,6 @@
 """A release was tried on a GPU: a signed record, made in the declared image, for exactly the tagged source tree."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from ptguard.model import (
@@ -18,6 +17,7 @@ from ptguard.model import (
 )
 from ptguard.smoke_case import ID, REPORT, Case, judged, rerun, undecided
 from ptguard.text import sh, shown
+from ptguard.value import replace
 from ptguard.vouching import key_of
 
 ORDER: Final = 80

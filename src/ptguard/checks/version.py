@@ -1,7 +1,6 @@
 """The version that the tagged code declares is the tag's, and releases go upward."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from ptguard import pep440
@@ -18,12 +17,13 @@ from ptguard.model import (
     VersionEvidence,
 )
 from ptguard.text import retag, sh, shown
+from ptguard.value import replace
 
 ID: Final = "version"
 ORDER: Final = 50
 REASONS: Final[Mapping[str, str]] = {
     "ok": "the code declares the tag's version",
-    "not-applicable": "the policy names no source of the version",
+    "not-applicable": "the policy names no source of the version, or the tag no commit",
     "dynamic": "the version is computed when the package is built, so it is not in the tree",
     "no-source": "the file that declares the version is missing, or declares none",
     "unreadable": "the file that declares the version cannot be read",
@@ -38,6 +38,8 @@ REASONS: Final[Mapping[str, str]] = {
 def check(evidence: Evidence, policy: Policy) -> Sequence[Finding]:
     """Judge what the code declares against the tag, and the tag against the releases before it."""
     found, match = evidence.version, evidence.match
+    if evidence.commit is None:
+        return [Finding(ID, Status.SKIP, "not-applicable", "the tag names no commit")]
     if found is None or match is None:
         return [Finding(ID, Status.ERROR, "could-not-decide", "the version was not collected")]
     if isinstance(found, Problem):

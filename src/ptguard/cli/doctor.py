@@ -35,17 +35,10 @@ def command(folder: Path) -> ExitCode:
 
 def policy_troubles(folder: Path) -> tuple[Trouble, ...]:
     """Say what is wrong with the policy that would decide at a push to the usual remote; nothing is fetched."""
-    from ptguard.gateways.git import Git
-    from ptguard.remotes import chosen, state_by_asking, state_from_push
-    from ptguard.trust import Choice, client_policy
+    from ptguard.judging import request_now, trusted_policy
 
     try:
-        with Git.open(folder) as git:
-            config = git.local_config()
-            remote = chosen(config, None)
-            refs = git.refs("refs/heads/", "refs/remotes/")
-            state = state_from_push(remote, remote.name, refs, ()) if remote else state_by_asking(git, None, refs)
-            client_policy(git, config, refs, remote, state, (), Choice())
+        trusted_policy(request_now(folder))
     except PtguardError as error:
         problems = getattr(error, "problems", ())
         what = "; ".join((error.message, *problems))

@@ -7,7 +7,7 @@ import click
 
 from ptguard.cli.common import choice, in_folder, policy_choice
 from ptguard.errors import ExitCode, PtguardError
-from ptguard.judging import Request, judge_tags
+from ptguard.judging import judge_tags, request_now
 from ptguard.report import FORMATS, load
 from ptguard.terminal import wants_color
 from ptguard.verdict import exit_code
@@ -20,7 +20,7 @@ from ptguard.verdict import exit_code
 @policy_choice
 @click.option("--published", is_flag=True, help="Judge as history: the key must have been good when it signed.")
 @in_folder
-def command(
+def command(  # noqa: PLR0917 - click passes options by name
     tags: tuple[str, ...],
     format_: str,
     remote: str | None,
@@ -35,7 +35,7 @@ def command(
     2 the call or the policy is wrong, 3 could not decide.
     """
     report = load(format_)
-    request = Request(folder, choice(policy_ref, policy_file))
+    request = request_now(folder, choice(policy_ref, policy_file))
     color = wants_color(sys.stdout)
     try:
         verdict = judge_tags(request, tags, remote, published=published)

@@ -1,13 +1,13 @@
 """What happens in the demo: one step a push, each with what the guard must say."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from ptguard.demo.world import PLAIN_IMAGE, STRANGER, TORCH_IMAGE, World
 from ptguard.errors import ToolFailedError
+from ptguard.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """A push: what is tried, how it is prepared, the refspecs, and the reason that must refuse it (None: accepted)."""
 
@@ -17,7 +17,7 @@ class Step:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Told:
     """What came of a step: git's screen, and whether all came as it must."""
 

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 from ptguard.errors import ToolFailedError
 from ptguard.gateways.process import Completed, clean_env, run
 from ptguard.parse.smoke import canonical, pae
+from ptguard.value import value
 
 RELEASE, STRANGER, RUNNER = "release-manager", "stranger", "gpu-runner"
 DIGEST: Final = "sha256:" + "5" * 64
@@ -61,7 +61,7 @@ assert losses[-1] < 1e-3 * losses[0]
 '''
 
 
-@dataclass(frozen=True)
+@value
 class World:
     """Where the demo happens: everything lies under ``root`` and nothing of the user's is read or written."""
 

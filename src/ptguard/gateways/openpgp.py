@@ -10,7 +10,6 @@ import functools
 import io
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ptguard.gateways.process import clean_env, run
 from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
 from ptguard.parse.gpgstatus import StatusLine, expiries, judge_status, status_lines, values
 from ptguard.parse.openpgp import all_fingerprints, key_id, public_keys_binary, signature_packet
+from ptguard.value import replace
 
 _LIMIT = 1 << 22
 

@@ -7,11 +7,11 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ptguard.errors import ToolFailedError, ToolMissingError
 from ptguard.text import sh, shown
+from ptguard.value import value
 
 _PACKAGES = {"gpg": "gnupg", "gpgconf": "gnupg", "ssh-keygen": "openssh-client", "git": "git"}
 _FOREIGN = ("GIT_", "GPG_", "GNUPG", "SSH_")
@@ -20,7 +20,7 @@ _CHUNK = 1 << 16
 _LINGER = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Completed:
     """What a program answered; ``returncode`` is negative when a signal ended it."""
 

@@ -5,13 +5,13 @@ judges: a verdict asks :mod:`ptguard.gateways.git`, which neither user nor repos
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptguard.errors import GitError, UsageError
 from ptguard.gateways.process import missing, run
 from ptguard.text import shown
+from ptguard.value import value
 
 if TYPE_CHECKING:
     import git
@@ -30,7 +30,7 @@ _LAYOUT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Layout:
     """Where the parts of a clone lie; every path is absolute.
 
@@ -80,7 +80,7 @@ def layout(start: Path) -> Layout:
     return Layout(Path(git_dir), Path(common_dir), Path(hooks), top.resolve() if top else None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Setting:
     """A configured value; ``scope`` is git's word for where it stands (system, global, local, worktree, command)."""
 
@@ -88,7 +88,7 @@ class Setting:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoteInfo:
     """A configured remote: its name and the URL that it is fetched from, as git resolves it."""
 

@@ -5,7 +5,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ptguard.errors import PtguardError, ToolFailedError, ToolMissingError
@@ -16,11 +15,12 @@ from ptguard.install.managers import precommit_missing
 from ptguard.install.plan import Move, Step, Write, to_arm, to_disarm
 from ptguard.install.state import State, inspect
 from ptguard.text import sh, shown
+from ptguard.value import value
 
 PRE_COMMIT_TIMEOUT = 120.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """What the clone is like now. ``changes``: what was done, a line each; ``warnings``: what could not be done."""
 

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ptguard.errors import PtguardError
@@ -15,6 +14,7 @@ from ptguard.install.hookfile import HookFile, Kind, in_pre_commit_cache, render
 from ptguard.install.managers import precommit_missing
 from ptguard.install.state import State
 from ptguard.text import sh, shown
+from ptguard.value import value
 
 MIN_GPG = (2, 2)
 MIN_OPENSSH = (8, 2)
@@ -26,7 +26,7 @@ _DEBIAN_CHANGES = Path("/usr/share/doc/gpg/changelog.Debian.gz")
 _INSTALL = "ptguard install"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Trouble:
     """Something wrong: what, and the command that mends it. ``grave`` is false where tags are judged all the same."""
 

@@ -5,13 +5,13 @@ import re
 import shlex
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from ptguard.errors import UsageError
 from ptguard.resources import resource
 from ptguard.text import shown
+from ptguard.value import value
 
 MAX_HOOK = 1 << 20
 _GUARD = b"# ptguard pre-push guard"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     FOREIGN = "foreign"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HookFile:
     """A hook as it stands there. ``executable`` is what git asks before it runs one; others it skips silently.
 

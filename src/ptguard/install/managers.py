@@ -9,11 +9,11 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ptguard.gateways.repo import Layout
 from ptguard.install.hookfile import HookFile, Kind, read
+from ptguard.value import value
 
 _LEFTHOOK_FILES = tuple(
     f"{dot}lefthook{local}.{end}"
@@ -32,7 +32,7 @@ pre-push:
 """
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Manager:
     """Who owns the pre-push hook. ``stanzas`` are the lines that belong into each file; ``present``: they are there.
 

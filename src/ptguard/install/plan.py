@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ptguard.install.hookfile import HookFile, Kind, render
 from ptguard.install.state import State
+from ptguard.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Move:
     """Rename a file; its bytes and its mode stay. What stood at ``target`` is gone."""
 
@@ -17,7 +17,7 @@ class Move:
     target: Path
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Write:
     """Put an executable file into place, whole or not at all."""
 
@@ -25,7 +25,7 @@ class Write:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Remove:
     """Take a file away."""
 

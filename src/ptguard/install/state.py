@@ -1,18 +1,18 @@
 """What stands in a clone's hooks folder now, and whether that guards it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ptguard.gateways.repo import Layout
 from ptguard.install import managers
 from ptguard.install.hookfile import HookFile, Kind, read
 from ptguard.install.managers import Manager
+from ptguard.value import value
 
 CHAINED = "pre-push.ptguard-chained"
 """Where a hook goes that stood in the guard's place; the guard runs it with the same ref lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class State:
     """The files that decide whether a tag push is judged.
 

@@ -5,12 +5,12 @@ on the changelog.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Final
 
 from ptguard.parse.inline import phrases
+from ptguard.value import value
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH: Final = (
@@ -61,7 +61,7 @@ def _forms(low: str, after_version: bool) -> list[str]:  # noqa: FBT001 - privat
     return [*forms, *_LIKE_VERSIONS] if digits and after_version else forms
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FoundDate:
     """A date at ``text[start:end]``: ``day`` None where it is none that the calendar has, or one that is not settled.
 

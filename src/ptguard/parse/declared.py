@@ -5,13 +5,13 @@ A new kind is one row of ``_KINDS`` and its reader; a file of no row is a proble
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
 
 from ptguard.model import DeclaredImage, ImageFacts, Location, Oid, Problem
 from ptguard.parse import dockerfile
 from ptguard.parse.image import facts_of, parse_reference
 from ptguard.parse.image.pyproject import expected_facts, read_pyproject
 from ptguard.text import shown
+from ptguard.value import fields, replace, value
 
 __all__ = ["declared_image", "expected_facts", "missing_source"]
 
@@ -19,7 +19,7 @@ Reader = Callable[[str, bytes], tuple[str, int | None] | Problem]
 """Takes a path and the file's bytes; gives the text of the reference and its line, from 1 (None: not known)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kind:
     """A kind of file, by its ``name``'s pattern (last part of the path), and its reader."""
 
@@ -101,7 +101,7 @@ def _joined(facts: ImageFacts | None, expect: ImageFacts | None, where: Location
     if facts is None or expect is None:
         return facts or expect or ImageFacts()
     values: dict[str, str | None] = {}
-    for name in (f.name for f in fields(ImageFacts)):
+    for name in fields(ImageFacts):
         said, wanted = getattr(facts, name), getattr(expect, name)
         if said is not None and wanted is not None and _plain(said) != _plain(wanted):
             return Problem(

@@ -7,11 +7,11 @@ square of continuation lines. Stages and ARGs follow BuildKit's frontend/dockerf
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ptguard.model import Location, Problem, Status
 from ptguard.parse.dockerwords import Missing, UnresolvedError, expand
 from ptguard.text import shown
+from ptguard.value import value
 
 MAX_BYTES = 128 * 1024
 """A Dockerfile of this size in continuation lines takes about a second to read; the largest known ones have 40 KB."""
@@ -26,7 +26,7 @@ _FRONTEND = re.compile(
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Instruction:
     """``name`` in lower case, ``words`` as they stand there, ``line`` from 1."""
 
@@ -36,7 +36,7 @@ class _Instruction:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Stage:
     """``base`` is a reference, or the earlier stage that this one continues, or why neither is known."""
 

@@ -5,7 +5,8 @@ a pattern substitution that versions of BuildKit read differently) is an :class:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from ptguard.value import value
 
 MAX_EXPANDED = 4096
 """Characters that a word may grow to: far beyond any image reference, far below what doubling ARGs could make."""
@@ -17,7 +18,7 @@ class UnresolvedError(Exception):
     """The word has no value that the file alone decides; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Missing:
     """A variable that has no value from the file: ``bare`` when it is declared without a default."""
 

@@ -8,13 +8,13 @@ linear or works on at most :data:`MAX_TITLE` characters.
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from ptguard import pep440
 from ptguard.parse.dates import FoundDate, find_dates, is_placeholder
 from ptguard.parse.inline import hidden, is_struck, label_in, plain
+from ptguard.value import value
 
 MAX_TITLE: Final = 500
 
@@ -62,7 +62,7 @@ _NO_TITLE: Final = _words(
 _BETWEEN: Final = frozenset(["-", "–", "—", "→", "->", "/", "&", ",", "+", "..", "...", "…"])
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Heading:
     """A heading that names ``version``; ``name`` is what it calls the thing that is released ("" as a rule).
 
@@ -103,7 +103,7 @@ def read_heading(title: str) -> Heading | None:
         text = text[: found.start] + "\x1f" * (found.end - found.start) + text[found.end :]
     for run in _RUN.finditer(text):
         if any(c.isdigit() for c in run[0]):
-            return _named(title, text, run, dates) or _after_dotted_date(title, text, run, dates)
+            return _after_dotted_date(title, text, run, dates) or _named(title, text, run, dates)
     return None
 
 
@@ -114,7 +114,7 @@ def _after_dotted_date(title: str, text: str, run: re.Match[str], dates: list[Fo
         return None
     following = re.match(r"[\s\x1f)\]:,|–—-]+", text[run.end() :])
     later = _RUN.match(text, run.end() + following.end()) if following else None
-    if later is None:
+    if later is None or "." not in later[0]:
         return None
     masked = text[: run.start()] + "\x1f" * len(run[0]) + text[run.end() :]
     return _named(title, masked, later, soft)
@@ -213,11 +213,12 @@ def _joined(version: str, rest: str) -> tuple[str, str]:
     if match is None or not match[2]:
         return version, rest
     gap, word, _, number = match.groups()
-    low, after = word.lower(), rest[match.end() : match.end() + 1]
+    end = match.end() if number else match.end(2)
+    low, after = word.lower(), rest[end : end + 1]
     directly = gap.isspace() and not after.isalnum()
     apart = not gap.strip(" \t\u00a0-–—:,([") and (not after or after in ")],")
     if (low in _CANDIDATES and (directly or apart)) or (low in _CANDIDATES_WITH_NUMBER and directly and number):
-        return f"{version}{word}{number}", rest[match.end() :]
+        return f"{version}{word}{number}", rest[end:]
     return version, rest
 
 

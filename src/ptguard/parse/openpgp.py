@@ -9,11 +9,11 @@ import functools
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from ptguard.model import Problem
 from ptguard.text import shown
+from ptguard.value import value
 
 SIGNATURE, SECRET_KEY, PUBLIC_KEY, SECRET_SUBKEY, PUBLIC_SUBKEY = 2, 5, 6, 7, 14
 _NAMES = {
@@ -46,7 +46,7 @@ _ARMOR = re.compile(
 Label = Literal["PGP SIGNATURE", "PGP PUBLIC KEY BLOCK"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Packet:
     """One packet: its type id (RFC 9580, section 5) and its content."""
 

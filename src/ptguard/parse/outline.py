@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ptguard import pep440
@@ -12,6 +11,7 @@ from ptguard.parse.dates import line_date
 from ptguard.parse.heading import Heading, is_unreleased, package_name, read_heading
 from ptguard.parse.inline import hidden, phrases, plain
 from ptguard.text import shown
+from ptguard.value import replace, value
 
 MAX_DECOYS: Final = 500
 _NOTHING: Final = phrases(
@@ -23,7 +23,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _LIKE_HEADING: Final = r"\s*(?:[>*+-]\s+|>)*#{1,6}(.*)"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Title:
     """A heading at the top level of the document: ``line`` from 1, ``level`` from 1, its source ``text``.
 
@@ -36,14 +36,17 @@ class Title:
     eligible: bool = True
 
 
-@dataclass(slots=True)
 class Outline:
     """What a scanner found, each in the order of the file. ``lines``: (line number, text) of all that is no title."""
 
-    titles: list[Title] = field(default_factory=list)
-    lines: list[tuple[int, str]] = field(default_factory=list)
-    decoys: list[tuple[int, str, str]] = field(default_factory=list)
-    links: frozenset[str] = frozenset()
+    __slots__ = ("decoys", "lines", "links", "titles")
+
+    def __init__(self) -> None:
+        """Begin with nothing found."""
+        self.titles: list[Title] = []
+        self.lines: list[tuple[int, str]] = []
+        self.decoys: list[tuple[int, str, str]] = []
+        self.links: frozenset[str] = frozenset()
 
     def decoy(self, line: int, what: str, title: str) -> None:
         """Note that ``title`` stands in ``what`` (words), if it names a version."""
@@ -57,7 +60,7 @@ class Outline:
             self.decoy(line, what, match[1].strip(" #"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Candidate:
     """A title that names a version; ``above`` are the candidates whose titles enclose it."""
 

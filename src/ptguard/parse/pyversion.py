@@ -3,10 +3,11 @@
 import ast
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from ptguard.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Binding:
     """What a module binds to a name: ``value`` None where it is computed; ``line`` is the last binding's."""
 

@@ -8,11 +8,11 @@ a tree come from the caller.
 import hashlib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from ptguard.model import Oid, Problem
 from ptguard.text import shown
+from ptguard.value import value
 
 ObjectFormat = Literal["sha1", "sha256"]
 """The hash of a repository, as ``git rev-parse --show-object-format`` names it."""
@@ -26,7 +26,7 @@ _MODE = re.compile(rb"40000|100[0-7]{3}|120000|160000")
 _NEVER = (b"", b".", b"..", b".git")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TreeEntry:
     """One entry of a tree: ``mode`` as it stands there (``100644``, ``40000``, …), the raw name, the object's id."""
 

@@ -4,10 +4,10 @@ What is computed when the package is built (setuptools-scm, ``attr:``, a call) i
 """
 
 import re
-import tomllib
 from typing import Final
 
 from ptguard.model import DeclaredVersion, Location, Oid, Problem
+from ptguard.parse.tomldoc import TomlError, load_toml
 from ptguard.text import shown
 
 MAX_SOURCE_BYTES: Final = 1 << 20
@@ -67,11 +67,9 @@ def _found(value: str | None, place: Location, line: int | None) -> DeclaredVers
 def _pyproject(text: str, place: Location) -> DeclaredVersion | Problem:
     """Read ``project.version`` (PyPA specification, pyproject.toml) or ``tool.poetry.version``."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = load_toml(text.encode())
+    except TomlError as error:
         return _unreadable(place, str(error), "TOML 1.0")
-    except (RecursionError, ValueError) as error:  # nested too deep; an integer of thousands of digits
-        return _unreadable(place, type(error).__name__, "TOML 1.0")
     project, poetry = _table(document, "project"), _table(document, "tool", "poetry")
     own, other = project.get("version"), poetry.get("version")
     dynamic = project.get("dynamic")

@@ -1,7 +1,6 @@
 """``[signers]``: people and machines with their keys, each key file read and held against its fingerprint."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from ptguard.model import KeyStatus, OpenPgpKey, Problem, Signer, SshKey
@@ -10,6 +9,7 @@ from ptguard.parse.ssh import parse_public_key
 from ptguard.policy import values
 from ptguard.policy.table import MAX_ENTRIES, Table, WrongError, described, dotted
 from ptguard.text import shown
+from ptguard.value import value
 
 MAX_KEY_FILE = 1 << 18
 MAX_KEY_FILES = 1 << 24
@@ -21,7 +21,7 @@ _SSH = ("public-key",)
 Read = Callable[[str], bytes | Problem]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _KeyFile:
     """A key file with the primary fingerprints in it, upper-case."""
 
@@ -29,14 +29,16 @@ class _KeyFile:
     fingerprints: frozenset[str]
 
 
-@dataclass(slots=True)
 class _Ring:
     """What has been read so far: key files, and who has which key."""
 
-    read: Read
-    files: dict[str, _KeyFile | Problem] = field(default_factory=dict)
-    owners: dict[str, str] = field(default_factory=dict)
-    size: int = 0
+    __slots__ = ("files", "owners", "read", "size")
+
+    def __init__(self, read: Read) -> None:
+        self.read = read
+        self.files: dict[str, _KeyFile | Problem] = {}
+        self.owners: dict[str, str] = {}
+        self.size = 0
 
     def file(self, path: str) -> _KeyFile | Problem:
         """Give the key file ``path``, read once."""

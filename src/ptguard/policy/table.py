@@ -6,12 +6,12 @@ A converter takes a value and gives what the policy holds, or raises :class:`Wro
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import TypeVar
 
 from ptguard.policy.lines import KeyPath
 from ptguard.text import shown
+from ptguard.value import value
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -30,7 +30,7 @@ class WrongError(Exception):
         self.may = may
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mistake:
     """One mistake at ``path``: what ``stands`` there and what ``may``."""
 
@@ -39,11 +39,14 @@ class Mistake:
     may: str
 
 
-@dataclass(slots=True)
 class Mistakes:
     """All mistakes found so far, in the order of their finding."""
 
-    found: list[Mistake] = field(default_factory=list)
+    __slots__ = ("found",)
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.found: list[Mistake] = []
 
     @property
     def enough(self) -> bool:

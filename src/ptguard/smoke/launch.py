@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -22,6 +21,7 @@ from ptguard.parse import shape
 from ptguard.parse.shape import Bad
 from ptguard.parse.smoke import DEVICE_KINDS, FRAMEWORKS
 from ptguard.text import sh, shown
+from ptguard.value import value
 
 PROBE: Final = Path(__file__).with_name("probe.py")
 PROBE_SCHEMA: Final = "ptguard.probe/1"
@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 """Takes one line of progress, for the person who waits."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """How a program ended: ``exit`` is negative where a signal ended it; ``tail`` the last of what it printed."""
 
@@ -47,7 +47,7 @@ class Outcome:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Report:
     """The probe's answer, in its form but not yet believed; the record that is made of it is read strictly."""
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -26,12 +25,13 @@ from ptguard.parse.tree import prune
 from ptguard.smoke.launch import PROBE, Report, Runner
 from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
+from ptguard.value import value
 
 GUARD_FOLDER: Final = ".ptguard"
 _NAMED: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Source:
     """What is tried: HEAD's ``commit``, its ``tree`` without ``excluded``; ``dirty`` and ``untracked`` paths."""
 
@@ -43,7 +43,7 @@ class Source:
     untracked: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tried:
     """The project's own check: ``argv`` as it was called, its ``exit`` status, how many ``seconds`` it took."""
 

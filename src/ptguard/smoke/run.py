@@ -1,7 +1,6 @@
 """`ptguard smoke` from end to end: refuse early, probe, try, record, sign."""
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from ptguard.smoke.launch import Report, Runner, Say
 from ptguard.smoke.record import Tried, build, read_source, refuse_dirty, same_source
 from ptguard.smoke.sign import SigningKey, publish, sign
 from ptguard.text import sh, shown
+from ptguard.value import value
 from ptguard.vouching import objections
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Order:
     """What to run: ``root`` of the work tree, its trusted ``policy``, the image that it is run in, and how.
 
@@ -36,7 +36,7 @@ class Order:
     output: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Made:
     """What was written: the record, its signature, and whether the run passed."""
 

@@ -5,7 +5,6 @@ import re
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,6 +14,7 @@ from ptguard.model import Problem
 from ptguard.parse.smoke import pae
 from ptguard.parse.ssh import parse_signature
 from ptguard.text import shown
+from ptguard.value import value
 
 NAMESPACE: Final = "ptguard-smoke"
 SUFFIXES: Final = {"ssh": ".sig", "openpgp": ".asc"}
@@ -26,7 +26,7 @@ _HEX: Final = re.compile(r"[0-9A-Fa-f]{40}([0-9A-Fa-f]{24})?")
 _HOW: Final = "ptguard smoke --sign KEY   # an SSH key file, or the full fingerprint of an OpenPGP key"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SigningKey:
     """The key to sign with. ``name``: an SSH key's file, or an OpenPGP primary fingerprint.
 

@@ -1,6 +1,5 @@
 """What a run is for: the trusted policy of the clone, without asking the remote, and the image that HEAD declares."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ptguard.errors import UsageError
@@ -11,11 +10,12 @@ from ptguard.parse.image import parse_reference
 from ptguard.remotes import Clone, chosen
 from ptguard.snapshot import Snapshot
 from ptguard.trust import Choice, client_policy
+from ptguard.value import value
 
 _MAX_SOURCE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """The ``policy`` that will judge the record; ``declared`` is None where it names no image."""
 

@@ -6,17 +6,17 @@ The tags were read off the registries' own lists (Docker Hub, ghcr.io, nvcr.io).
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from ptguard.imagename import floating
 from ptguard.model import ImageFacts, ImageReference, Problem
 from ptguard.text import shown
+from ptguard.value import value
 
 _VERSION = r"\d{1,4}\.\d{1,4}(?:\.\d{1,4})?"
 _MINOR = r"\d{1,3}\.\d{1,3}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Family:
     """``pattern``: the whole tag, its groups named as the facts; ``example``: real tags, for the refusal."""
 

@@ -1,0 +1,88 @@
+"""``ptguard changelog-check``: the shape of changelogs in the working tree, before they are committed.
+
+This is what the pre-commit hook ``ptguard-changelog`` calls. It knows no tag, so it tells only what would be wrong
+under any: a file that cannot be read, two sections of one version, dates that are none. The section on top may still
+hold the place of its date.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ptguard import pep440
+from ptguard.errors import ExitCode
+from ptguard.model import Changelog, Location, Problem
+from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
+from ptguard.sections import newest
+from ptguard.text import shown
+
+
+def mistakes(path: str, data: bytes) -> Iterator[Problem]:
+    """Give what is wrong with the changelog ``data``, in the order of its lines; the reasons are those of the check."""
+    log = parse_changelog(path, data)
+    if isinstance(log, Problem):
+        yield log
+        return
+    yield from sorted((*_duplicates(log), *_bad_dates(log)), key=lambda p: (p.location and p.location.line) or 0)
+
+
+def _duplicates(log: Changelog) -> Iterator[Problem]:
+    first: dict[tuple[str, str], int] = {}
+    for section in log.sections:
+        key = (pep440.folded_name(section.name), str(pep440.parse(section.version)))
+        if key in first:
+            message = f"a second section for {shown(section.version, 40)}, the first is in line {first[key]}"
+            yield Problem("duplicate-section", message, location=Location(log.path, section.line))
+        first.setdefault(key, section.line)
+
+
+def _bad_dates(log: Changelog) -> Iterator[Problem]:
+    top = newest(log.sections)
+    for section in log.sections:
+        if section.date_text is None or section.date is not None or section.vague_date:
+            continue
+        if section.placeholder and section is top:
+            continue
+        kind = "only holds the place of a date" if section.placeholder else "is no day of the calendar"
+        message = f"{shown(section.date_text, 60)} {kind}, in the section for {shown(section.version, 40)}"
+        yield Problem("bad-date", message, location=Location(log.path, section.line))
+
+
+def _read(path: Path) -> bytes | Problem:
+    """Give the bytes of a regular file, one more than a changelog may have at most; no link is followed."""
+    where = Location(str(path))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            return Problem(
+                "symlink", "a symbolic link, where the tagged tree must have the text itself", location=where
+            )
+        return Problem("missing-file", error.strerror or "cannot be opened", location=where)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return Problem("missing-file", "no regular file", location=where)
+        return file.read(MAX_CHANGELOG_BYTES + 1)
+
+
+def _line(path: Path, problem: Problem) -> str:
+    line = problem.location.line if problem.location else None
+    place = shown(str(path)) if line is None else f"{shown(str(path))}:{line}"
+    return f"{place}: {problem.reason}: {problem.message}" + (f" (mend: {problem.fix})" if problem.fix else "")
+
+
+@click.command("changelog-check")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+def command(paths: tuple[Path, ...]) -> None:
+    """Check the shape of changelogs: each PATH, or CHANGELOG.md in the current folder."""
+    wrong = False
+    for path in paths or (Path("CHANGELOG.md"),):
+        data = _read(path)
+        for problem in [data] if isinstance(data, Problem) else mistakes(str(path), data):
+            click.echo(_line(path, problem), err=True)
+            wrong = True
+    sys.exit(ExitCode.REFUSED if wrong else ExitCode.ACCEPTED)
