@@ -427,7 +427,7 @@ def on_a_terminal(team: Team, typed: bytes, prompt: bytes) -> tuple[int, str]:
     process = subprocess.Popen(
         [sys.executable, "-I", "-m", "ptguard", "tag", "v2.9.0"], cwd=team.repo.path, env=team.env,
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+        preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - there is one thread
     )  # fmt: skip
     os.close(theirs)
     screen, deadline = b"", time.monotonic() + 60
