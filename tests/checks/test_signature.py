@@ -53,7 +53,7 @@ def judged(
     assert base.match is not None
     match = replace(base.match, rule=replace(RULE, signers=signers))
     who = {"li-wei": Signer("li-wei", "Li Wei", (key,)), "eve": Signer("eve", "Eve", ())}
-    return findings(replace(base, **{"match": match, **changes}), who, limits)  # type: ignore[arg-type]
+    return findings(replace(base, **{"match": match, **changes}), who, limits)
 
 
 def findings(judge: Evidence, signers: dict[str, Signer] | None = None, limits: Limits | None = None) -> list[Finding]:

@@ -168,21 +168,34 @@ class World:
         image = ("--image", PLAIN_IMAGE, "--framework", "none")
         return self.ptguard("smoke", "--runner", "local", *image, "--command", command, "--sign", str(self.key))
 
-    def forge_torch(self, version: str) -> None:
-        """Make the last record say that torch ``version`` ran, and sign it again: a demo needs no real torch."""
+    def forge(self, image: str, torch: str) -> None:
+        """Write by hand a record that says that ``torch`` ran in ``image`` for HEAD, signed by the runner's key."""
         (path,) = (self.clone / ".ptguard/smoke").glob("*.json")
         statement: dict[str, Any] = json.loads(path.read_bytes())
         annotations = statement["predicate"]["configuration"][0]["annotations"]
-        annotations["environment"]["torch"] = version
+        seen = {"torch": torch, "cuda": "12.8", "cudnn": 91002, "nvcc": "12.8.93"}
+        annotations["environment"] |= seen
+        annotations["source"]["commit"] = self.git("rev-parse", "HEAD")
+        tree, container = statement["subject"]
+        tree["digest"]["gitTree"] = self._source_tree()
+        container["uri"] = f"docker.io/{image.split('@')[0]}"
         payload = canonical(statement)
         path.write_bytes(payload)
         sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "ptguard-smoke", "-f", str(self.key)]
         path.with_suffix(".json.sig").write_bytes(self._done(sign, stdin=pae(payload)).stdout)
 
-    def tag(self, name: str, *options: str, signer: str | None = RELEASE) -> None:
-        """Make an annotated tag, signed by ``signer`` if there is one."""
+    def _source_tree(self) -> str:
+        """Give the id of HEAD's tree without .ptguard, as git itself makes it."""
+        index = {**self.env, "GIT_INDEX_FILE": str(self.root / "index")}
+        prune = ["rm", "-q", "-r", "--cached", ".ptguard"]
+        for args in (["read-tree", "HEAD"], prune):
+            run(["git", *args], env=index, cwd=self.clone)
+        return run(["git", "write-tree"], env=index, cwd=self.clone).stdout.decode().strip()
+
+    def tag(self, name: str, rev: str = "HEAD", message: str = "Released", signer: str | None = RELEASE) -> None:
+        """Make an annotated tag of ``rev``, signed by ``signer`` if there is one."""
         how = ("-s", "-u", self.fingerprint(signer)) if signer else ("-a",)
-        self.git("tag", "-f", *how, "-m", f"Release {name}", *options, name)
+        self.git("tag", "-f", *how, "-m", message, name, rev)
 
     def close(self) -> None:
         """End the agent of the throwaway keys."""
