@@ -51,7 +51,7 @@ def rerun(image: ImageReference | None, smoke: SmokePolicy, evidence: Evidence) 
     named = ("--image", str(image)) if image else ()
     return (
         f"{sh('ptguard', 'smoke', *named)} && {sh('git', 'add', smoke.directory)} && "
-        f"git commit -m 'Record the smoke run' && {sh('git', 'tag', '-s', '-f', '--', evidence.name)}"
+        f"git commit -m 'Record the smoke run' && git push && {sh('git', 'tag', '-s', '-f', '-m', evidence.name, '--', evidence.name)}"
     )
 
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,17 +22,17 @@ def block(marker: str) -> str:
 
 
 @pytest.mark.e2e
-def test_the_demo_ends_as_shown_and_leaves_nothing(tmp_path: Path, env: dict[str, str]) -> None:
+def test_the_demo_ends_as_shown_and_leaves_nothing(env: dict[str, str]) -> None:
     assert block("command: demo").strip().endswith("ptguard demo")
-    scratch = tmp_path / "t"
-    scratch.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-I", "-m", "ptguard", "demo"],
-        env={**env, "TMPDIR": str(scratch)}, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="ptg-", dir="/tmp") as scratch:
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "ptguard", "demo"],
+            env={**env, "TMPDIR": scratch}, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        left = list(Path(scratch).iterdir())
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith(block("output: demo")), done.stdout
-    assert list(scratch.iterdir()) == []
+    assert left == []
     for reason in ("lightweight", "unsigned", "unknown-signer", "missing-section", "version-mismatch", "moved"):
         assert f"{reason}: " in done.stdout
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -10,7 +11,9 @@ from ptguard.demo.world import World
 from ptguard.errors import ExitCode
 from ptguard.text import shown
 
-INTRODUCTION = """\
+PREFIX: Final = "ptguard-demo-"
+LONGEST: Final = 60
+INTRODUCTION: Final = """\
 A small PyTorch project, a bare remote and throwaway keys are made in a temporary folder; then tags are
 really pushed. No GPU is needed: the demo's policy asks for device "cpu" and takes the operator's word for
 the image, which a real policy would not do. The smoke record of each good tag is really made on this machine
@@ -28,13 +31,18 @@ def command(keep: bool) -> ExitCode:  # noqa: FBT001 - click passes flags by nam
     """
     click.echo(INTRODUCTION)
     if keep:
-        folder = Path(tempfile.mkdtemp(prefix="ptguard-demo-"))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_short()))
         try:
             return _run(folder)
         finally:
             click.echo(f"kept in {folder}")
-    with tempfile.TemporaryDirectory(prefix="ptguard-demo-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=_short(), ignore_cleanup_errors=True) as name:
         return _run(Path(name))
+
+
+def _short() -> str | None:
+    """Give the folder to work in: gpg's agent needs a short path for its socket (unix(7): 108 bytes)."""
+    return "/tmp" if len(tempfile.gettempdir()) > LONGEST else None  # noqa: S108 - mkdtemp makes the name there
 
 
 def _run(folder: Path) -> ExitCode:

@@ -178,7 +178,7 @@ class World:
         annotations["source"]["commit"] = self.git("rev-parse", "HEAD")
         tree, container = statement["subject"]
         tree["digest"]["gitTree"] = self._source_tree()
-        container["uri"] = f"docker.io/{image.split('@')[0]}"
+        container["uri"] = f"docker.io/{image.split('@', maxsplit=1)[0]}"
         payload = canonical(statement)
         path.write_bytes(payload)
         sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "ptguard-smoke", "-f", str(self.key)]
