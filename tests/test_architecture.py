@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ptguard"
 
 LAYERS: dict[str, tuple[str, ...]] = {
-    "base": ("ptguard", "errors", "text", "model", "resources", "pep440", "glob", "imagename"),
-    "shared": ("facts", "imagename", "vouching", "smoke_case", "sections"),
+    "base": ("ptguard", "errors", "text", "model", "resources", "pep440", "glob", "imagename", "value"),
+    "shared": ("facts", "sections", "vouching", "smoke_case"),
     "parse": ("parse",),
     "gateways": ("gateways",),
     "checks": ("checks",),
@@ -76,8 +76,9 @@ OUTSIDE = {
 PROBE = "ptguard.smoke.probe"
 """It runs inside an image, with the standard library and a framework only; so it needs doors of its own."""
 STARTS_PROGRAMS = ("ptguard.gateways.", "ptguard.smoke.launch", PROBE)
-BY_NAME = {"ptguard.checks", "ptguard.cli", "ptguard.report", PROBE}
-"""The only ones that import a module by a name made at run time: from their own package, or a framework."""
+BY_NAME = {"ptguard.checks", "ptguard.cli", "ptguard.report", "ptguard.prepush", PROBE}
+"""The only ones that import a module by a name made at run time: from their own package, a framework in the image, or
+(``prepush``) libraries that are only to be in memory by the time their sole importers ask for them."""
 
 
 @dataclass(frozen=True)
