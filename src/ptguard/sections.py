@@ -72,7 +72,8 @@ def heading_for(version: str, day: date, like: ChangelogSection | None) -> str:
     usual = f"{hashes} [{version}] - {today}"
     if like is None or "](" in like.title or "][" in like.title or like.title.count(like.version) != 1:
         return usual
-    copied = like.title.replace(like.version, version.removeprefix("v"))
+    mark = like.version[0] if like.version[0] in "vV" else ""
+    copied = like.title.replace(like.version, mark + version.removeprefix("v"))
     if like.date_text is None:
         return f"{hashes} {copied}"
     if like.date is None or like.title.count(like.date_text) != 1:

@@ -150,7 +150,7 @@ def test_a_title_that_is_the_section(text: str, lines: list[int]) -> None:
 
 
 def test_a_section_named_twice_is_there_twice() -> None:
-    assert versions("## 2.9.0 (2025-04-05)\n- x\n\n## v2.9.0\n- y\n") == ["2.9.0", "2.9.0"]
+    assert versions("## 2.9.0 (2025-04-05)\n- x\n\n## v2.9.0\n- y\n") == ["2.9.0", "v2.9.0"]
 
 
 @pytest.mark.parametrize(

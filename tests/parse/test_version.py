@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptguard.model import DeclaredVersion, Location, Problem
-from ptguard.parse.version import MAX_SOURCE_BYTES, declared_version, source_path
+from ptguard.parse.version import MAX_PYTHON_BYTES, MAX_SOURCE_BYTES, declared_version, source_path
 
 OID = "c" * 40
 
@@ -94,6 +94,8 @@ def test_pyproject_that_declares_none(text: str | bytes, reason: str) -> None:
         ("[metadata]\nversion = attr: pkg.__version__\n", None, 2),
         ("[metadata]\nversion = file: VERSION\n", None, 2),
         ("[metadata]\nversion = %(oops)s\n", "%(oops)s", 2),
+        ("[metadata]\n  Version=2.9.0\n", "2.9.0", 2),
+        ("[metadata]\nname = x\n\n  more\nversion : 1=2\n", "1=2", 5),
     ],
 )
 def test_setup_cfg(text: str, value: str | None, line: int) -> None:
@@ -107,8 +109,12 @@ def test_setup_cfg(text: str, value: str | None, line: int) -> None:
         ("", "no-source"),
         ("[metadata]\nname = x\n", "no-source"),
         ("[metadata]\nversion =\n", "no-source"),
-        ("version = 2.9.0\n", "unreadable"),
-        ("[metadata]\nversion = 1\nversion = 2\n", "unreadable"),
+        ("version = 2.9.0\n", "no-source"),
+        ("[metadata]\nname = x\n  version = 2.9.0\n", "no-source"),
+        ("[metadata]\n[other]\nversion = 2.9.0\n", "no-source"),
+        ("[metadata]\n# version = 2.9.0\nversion\n", "no-source"),
+        ("[metadata]\nversion = 1\nversion = 2\n", "conflict"),
+        ("[metadata]\n" + "x\n" * 500_000, "no-source"),
         (b"\xff", "unreadable"),
     ],
 )
@@ -176,8 +182,9 @@ def test_python_by_another_name() -> None:
         ("a" + ".b" * 100_000, "unreadable"),
         ("1" + "+1" * 100_000, "unreadable"),
         ("x = " + "9" * 10_000, "unreadable"),
+        ("#" * (MAX_PYTHON_BYTES + 1), "unreadable"),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_python_that_declares_none(text: str | bytes, reason: str) -> None:
     assert problem("pkg/__init__.py:__version__", text).reason == reason

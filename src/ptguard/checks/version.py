@@ -107,7 +107,7 @@ def _odd(evidence: Evidence, declared: DeclaredVersion, match: RuleMatch) -> Fin
     return _fail(
         "not-pep440",
         f"{_at(declared.location)} declares what is no version under PEP 440",
-        shown(declared.value or "", 80),
+        shown(declared.value or "nothing", 80),
         shown(match.version, 80),
         _edit(evidence, declared, match),
         location=declared.location,

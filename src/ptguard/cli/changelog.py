@@ -31,9 +31,9 @@ def mistakes(path: str, data: bytes) -> Iterator[Problem]:
 
 
 def _duplicates(log: Changelog) -> Iterator[Problem]:
-    first: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, object], int] = {}
     for section in log.sections:
-        key = (pep440.folded_name(section.name), str(pep440.parse(section.version)))
+        key = (pep440.folded_name(section.name), pep440.parse(section.version))
         if key in first:
             message = f"a second section for {shown(section.version, 40)}, the first is in line {first[key]}"
             yield Problem("duplicate-section", message, location=Location(log.path, section.line))
@@ -63,9 +63,10 @@ def _read(path: Path) -> bytes | Problem:
                 "symlink", "a symbolic link, where the tagged tree must have the text itself", location=where
             )
         return Problem("missing-file", error.strerror or "cannot be opened", location=where)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return Problem("missing-file", "no regular file", location=where)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return Problem("missing-file", "no regular file", location=where)
         return file.read(MAX_CHANGELOG_BYTES + 1)
 
 

@@ -19,7 +19,7 @@ from ptguard.value import value
 MAX_TITLE: Final = 500
 
 _RUN: Final = re.compile(r"[0-9A-Za-z._+!/@-]+")
-_VERSION: Final = re.compile(r"(?:([A-Za-z@].*?)[-_/@])?[vV]?\.?(\d[^/@]*)")
+_VERSION: Final = re.compile(r"(?:([A-Za-z@].*?)[-_/@])?(?:[vV]?\.)?([vV]?\d[^/@]*)")
 _BEHIND: Final = re.compile(r"([^\w]*)([^\W\d_]*)([\s.-]?)([\d.]*)")
 _WORDS: Final = re.compile(r"[^\w@+.'’/-]+")
 
