@@ -14,6 +14,7 @@ from ptguard.errors import PtguardError
 from ptguard.gateways import ssh
 from ptguard.gateways.openpgp import OpenPgp
 from ptguard.glob import matches
+from ptguard.later import Later
 from ptguard.model import (
     BRANCH_PREFIX,
     TAG_PREFIX,
@@ -146,11 +147,12 @@ class Collector:
     def _details(self, base: Evidence, match: RuleMatch) -> Evidence:
         """Add the parts that the checks of the rule ask for."""
         wanted = match.rule.checks
-        if "signature" in wanted:
-            base = replace(base, signature=self._signature(base.tag))
-        commit = base.commit
-        if commit is None:
-            return base
+        signature = Later(lambda: self._signature(base.tag)) if "signature" in wanted else None
+        rest = self._of_commit(base, match, base.commit) if base.commit else base
+        return replace(rest, signature=_part(signature.result)) if signature else rest
+
+    def _of_commit(self, base: Evidence, match: RuleMatch, commit: Oid) -> Evidence:
+        wanted = match.rule.checks
         parts: dict[str, Callable[[], object]] = {
             "branch": lambda: self._branch(match, commit),
             "version": lambda: self._version(match, commit, base.name),

@@ -10,6 +10,7 @@ from typing import Final
 from ptguard.collect import Collector, Scene
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git, Refs
+from ptguard.later import finish
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Mode, Oid, Policy, RefUpdate, RemoteState, Verdict
 from ptguard.parse.refs import parse_pre_push
 from ptguard.remotes import Clone, Remote, chosen, configured, of_push, state_by_asking, state_from_push
@@ -132,7 +133,10 @@ def _judge(request: Request, clone: Clone, policy: Policy, tags: tuple[RefUpdate
 def temporary_home() -> Iterator[Path]:
     """Give a private folder for keys and signatures that is gone afterwards, whatever happens."""
     with tempfile.TemporaryDirectory(prefix=TEMP_PREFIX, ignore_cleanup_errors=True) as name:
-        yield Path(name)
+        try:
+            yield Path(name)
+        finally:
+            finish()  # nothing may write there any more
 
 
 def _refs(git: Git, remote: Remote | None) -> Refs:
@@ -187,7 +191,6 @@ def _notes(policy: Policy, state: RemoteState) -> list[str]:
     if state.none:
         notes.append(f"no remote is configured: the policy is that of {policy.source.source}")
     if policy.source.stale:
-        notes.append(
-            f"{policy.source.source} is behind {state.name}: run git fetch {state.name}, the policy may differ"
-        )
+        fetch = sh("git", "fetch", state.name)
+        notes.append(f"{policy.source.source} is not where {state.name} has it now: {fetch}; the policy may differ")
     return notes

@@ -49,10 +49,14 @@ class Case:
 def rerun(image: ImageReference | None, smoke: SmokePolicy, evidence: Evidence) -> str:
     """Give the commands that make a record for the tagged tree and a tag that carries it."""
     named = ("--image", str(image)) if image else ()
-    return (
-        f"{sh('ptguard', 'smoke', *named)} && {sh('git', 'add', smoke.directory)} && "
-        f"git commit -m 'Record the smoke run' && git push && {sh('git', 'tag', '-s', '-f', '-m', evidence.name, '--', evidence.name)}"
+    steps = (
+        sh("ptguard", "smoke", *named),
+        sh("git", "add", smoke.directory),
+        "git commit -m 'Record the smoke run'",
+        "git push",
+        sh("git", "tag", "-s", "-f", "-m", evidence.name, "--", evidence.name),
     )
+    return " && ".join(steps)
 
 
 def undecided(message: str, fix: str, status: Status = Status.ERROR) -> Finding:

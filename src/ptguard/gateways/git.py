@@ -81,7 +81,9 @@ class Git:
         git_dir, shallow, object_format = lines
         for known in get_args(ObjectFormat):
             if object_format == known:
-                return cls(Path(git_dir), start, known, shallow=shallow == "true")
+                opened = cls(Path(git_dir), start, known, shallow=shallow == "true")
+                opened.warm_up()
+                return opened
         raise GitError(f"git names an object format that ptguard does not know: {shown(object_format)}")
 
     def __enter__(self) -> Self:
@@ -96,6 +98,11 @@ class Git:
         self._info = self._contents = None
 
     # ----------------------------------------------------------------------------------------- objects
+
+    def warm_up(self) -> None:
+        """Start the two helper processes, so that they are ready when they are asked."""
+        self._info = self._info or _Batch("--batch-check", self._env)
+        self._contents = self._contents or _Batch("--batch", self._env)
 
     def info(self, name: str) -> tuple[Oid, str, int] | None:
         """Give (object id, type, size in bytes) of an object id or ``<oid>^{commit}``; None where there is none."""

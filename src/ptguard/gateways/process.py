@@ -18,6 +18,7 @@ _FOREIGN = ("GIT_", "GPG_", "GNUPG", "SSH_")
 _LOCALE = ("LC_", "LANG")
 _CHUNK = 1 << 16
 _LINGER = 0.05
+_RUNNING: set[subprocess.Popen[bytes]] = set()
 
 
 @value
@@ -101,6 +102,7 @@ def started(
         ToolFailedError: it could not be started.
     """
     process = popen(argv, env=env, cwd=cwd, terminal=terminal)
+    _RUNNING.add(process)
     try:
         yield process
     except BaseException:  # also KeyboardInterrupt: whatever happens, the child must not outlive us
@@ -114,6 +116,13 @@ def started(
         if process.poll() is None:
             kill_group(process, terminal=terminal)
         process.wait()
+        _RUNNING.discard(process)
+
+
+def kill_running() -> None:
+    """End every program that :func:`started` still waits for, in whichever thread: who waits gets an error."""
+    for process in tuple(_RUNNING):
+        kill_group(process)
 
 
 def popen(

@@ -13,6 +13,7 @@ from ptguard.model import Changelog, Location, Problem
 from ptguard.parse.heading import is_unreleased, read_heading
 from ptguard.parse.inline import label_of
 from ptguard.parse.outline import Outline, Title, changelog_of
+from ptguard.parse.plainmark import plain_outline
 from ptguard.text import sh, shown
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def parse_changelog(path: str, data: bytes) -> Changelog | Problem:
         from ptguard.parse.rst import outline_of
 
         return changelog_of(path, outline_of(text))
-    return changelog_of(path, _markdown_outline(text))
+    return changelog_of(path, plain_outline(text) or commonmark_outline(text))
 
 
 def _text(path: str, data: bytes) -> str | Problem:
@@ -111,7 +112,8 @@ def _parser() -> "MarkdownIt":
     return parser
 
 
-def _markdown_outline(text: str) -> Outline:
+def commonmark_outline(text: str) -> Outline:
+    """Give the outline of any Markdown ``text``, read with the library."""
     from markdown_it.token import Token
 
     if "<a " in text:

@@ -107,7 +107,7 @@ def draft(found: Found, checks: tuple[str, ...]) -> Draft:
         "branches": [found.branch, "release/*"],
     }
     user = {"name": found.user} if found.user and found.user.isprintable() and len(found.user) <= 400 else {}
-    tables = [
+    tables: list[dict[str, object]] = [
         {"schema": 1},
         {"trust": {"branch": found.branch}},
         {"tags": [rule]},
