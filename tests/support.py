@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
+from click.testing import CliRunner
+
 CLEAN = ("GIT_", "GNUPGHOME", "GPG_", "SSH_", "PRE_COMMIT", "PTGUARD_", "XDG_")
 
 
@@ -210,3 +213,22 @@ def refs(repository: Path, env: Mapping[str, str]) -> dict[str, str]:
 def toml_list(items: Sequence[str]) -> str:
     """Give strings as a TOML array (JSON strings are valid TOML basic strings)."""
     return json.dumps(list(items))
+
+
+@dataclass(frozen=True)
+class Invoked:
+    """What came of a command that was called inside this process."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    output: str
+
+
+def invoke(command: click.Command, *args: str) -> Invoked:
+    """Call ``command`` inside this process; the exit code is what it returns, as ptguard.__main__ takes it."""
+    done = CliRunner().invoke(command, list(args), standalone_mode=False)
+    code = int(done.return_value or 0) if done.exception is None else 2
+    if done.exception is not None and not isinstance(done.exception, click.ClickException):
+        raise done.exception
+    return Invoked(code, done.stdout, done.stderr, done.output)

@@ -4,14 +4,13 @@ Never the commit that is being judged, and never what the push itself brings; se
 decides", and docs/adr/0003-whose-policy-decides.md.
 """
 
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from ptguard.checks import discover
 from ptguard.errors import PolicyError, UsageError
+from ptguard.gateways.files import read_regular
 from ptguard.gateways.git import Git, Refs
 from ptguard.model import BRANCH_PREFIX, Oid, Policy, Problem, RefUpdate
 from ptguard.policy import parse_policy
@@ -204,18 +203,9 @@ def _commit_reader(git: Git, anchor: Anchor) -> Reader:
 
 def _file_reader(folder: Path) -> Reader:
     def read(path: str, limit: int) -> bytes | Problem:
-        if (folder / path).parent.is_symlink() and path.startswith("keys/"):
-            return Problem("symlink", f"{path} lies behind a symbolic link")
-        try:
-            descriptor = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            return Problem("missing-file", f"{path}: {error.strerror}")
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return Problem("not-a-file", f"{path} is no regular file")
-            data = os.pread(descriptor, limit + 1, 0)
-        finally:
-            os.close(descriptor)
-        return data if len(data) <= limit else Problem("too-large", f"{path} is larger than {limit} bytes")
+        data = read_regular(folder, path, limit)
+        if isinstance(data, Problem) or len(data) <= limit:
+            return data
+        return Problem("too-large", f"{path} is larger than {limit} bytes")
 
     return read

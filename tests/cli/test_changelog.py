@@ -4,10 +4,9 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from ptguard.cli.changelog import command
-from tests.support import Repo
+from tests.support import Invoked, Repo, invoke
 
 GOOD = "# Changelog\n\n## [Unreleased]\n\n## [2.9.0] - TBD\n\n- new\n\n## [2.8.1] - 2026-10-01\n\n- old\n"
 
@@ -18,8 +17,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*args: str) -> Result:
-    return CliRunner().invoke(command, args)
+def run(*args: str) -> Invoked:
+    return invoke(command, *args)
 
 
 def test_a_good_changelog(folder: Path) -> None:
@@ -70,7 +69,7 @@ def test_what_is_no_file(folder: Path) -> None:
     (folder / "real.md").write_text(GOOD)
     (folder / "link.md").symlink_to("real.md")
     (folder / "folder.md").mkdir()
-    for name, reason in (("gone.md", "missing-file"), ("link.md", "symlink"), ("folder.md", "missing-file")):
+    for name, reason in (("gone.md", "missing-file"), ("link.md", "symlink"), ("folder.md", "not-a-file")):
         done = run(name)
         assert (done.exit_code, done.stderr.split(": ")[:2]) == (1, [name, reason])
 

@@ -4,11 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from ptguard.cli.policy import check_policy, command, summary
 from ptguard.errors import PolicyError
-from tests.support import KeyChain, gpg
+from tests.support import Invoked, KeyChain, gpg, invoke
 
 POLICY = """\
 schema = 1
@@ -29,8 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ".ptguard"
 
 
-def policy_check(*args: str) -> Result:
-    return CliRunner().invoke(command, list(args))
+def policy_check(*args: str) -> Invoked:
+    return invoke(command, *args)
 
 
 def signed_policy(folder: Path, keychain: KeyChain) -> str:
@@ -128,11 +127,11 @@ def test_a_policy_that_is_no_plain_file_is_refused(folder: Path, tmp_path: Path,
     assert done.exit_code == 2
     assert done.stdout == ""
     words = {
-        "link": "policy.toml: a symbolic link",
-        "dangling": "policy.toml: a symbolic link",
+        "link": "policy.toml is a symbolic link",
+        "dangling": "policy.toml is a symbolic link",
         "folder": "policy.toml is no regular file",
         "fifo": "policy.toml is no regular file",
-        "linked folder": ".ptguard is a link or no folder",
+        "linked folder": "its folder is a symbolic link",
         "unreadable as text": "the byte FF is not UTF-8",
         "huge": "the file has 1048577 bytes; at most 1048576",
     }
@@ -158,8 +157,8 @@ def test_a_key_file_that_is_no_plain_file_is_a_mistake(folder: Path, keychain: K
         check_policy(folder / "policy.toml")
     words = {
         "missing": "keys/li-wei.asc: No such file or directory",
-        "link": "keys/li-wei.asc: a symbolic link",
-        "linked folder": "keys is a link or no folder",
+        "link": "keys/li-wei.asc is a symbolic link",
+        "linked folder": "keys is a symbolic link",
         "folder": "keys/li-wei.asc is no regular file",
     }
     assert len(caught.value.problems) == 1

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of odd Markdown
 """Plain Markdown is read here exactly as the library reads it, or not at all."""
 
 import pytest

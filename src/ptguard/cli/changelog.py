@@ -5,9 +5,6 @@ under any: a file that cannot be read, two sections of one version, dates that a
 hold the place of its date.
 """
 
-import os
-import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import click
 
 from ptguard import pep440
 from ptguard.errors import ExitCode
+from ptguard.gateways.files import read_regular
 from ptguard.model import Changelog, Location, Problem
 from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
 from ptguard.sections import newest
@@ -52,24 +50,6 @@ def _bad_dates(log: Changelog) -> Iterator[Problem]:
         yield Problem("bad-date", message, location=Location(log.path, section.line))
 
 
-def _read(path: Path) -> bytes | Problem:
-    """Give the bytes of a regular file, one more than a changelog may have at most; no link is followed."""
-    where = Location(str(path))
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if path.is_symlink():
-            return Problem(
-                "symlink", "a symbolic link, where the tagged tree must have the text itself", location=where
-            )
-        return Problem("missing-file", error.strerror or "cannot be opened", location=where)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return Problem("missing-file", "no regular file", location=where)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_CHANGELOG_BYTES + 1)
-
-
 def _line(path: Path, problem: Problem) -> str:
     line = problem.location.line if problem.location else None
     place = shown(str(path)) if line is None else f"{shown(str(path))}:{line}"
@@ -78,12 +58,12 @@ def _line(path: Path, problem: Problem) -> str:
 
 @click.command("changelog-check")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
-def command(paths: tuple[Path, ...]) -> None:
+def command(paths: tuple[Path, ...]) -> ExitCode:
     """Check the shape of changelogs: each PATH, or CHANGELOG.md in the current folder."""
     wrong = False
     for path in paths or (Path("CHANGELOG.md"),):
-        data = _read(path)
+        data = read_regular(path.parent, path.name, MAX_CHANGELOG_BYTES)
         for problem in [data] if isinstance(data, Problem) else mistakes(str(path), data):
             click.echo(_line(path, problem), err=True)
             wrong = True
-    sys.exit(ExitCode.REFUSED if wrong else ExitCode.ACCEPTED)
+    return ExitCode.REFUSED if wrong else ExitCode.ACCEPTED

@@ -1,9 +1,9 @@
 """Markdown so plain that nothing can be misread: read without the library, or not at all.
 
 Most changelogs are `#` headings, blank lines, bullets, paragraphs and, at the end, link definitions. Loading
-markdown-it-py for them costs 45 ms at every tag push (docs/adr/0012-plain-markdown.md). Here each line must be of one of
-those few forms, in a place where CommonMark 0.31 leaves only one reading; whatever else is in the file, from a fence to
-a tab, sends the whole file to the library. The tests hold the two against each other.
+markdown-it-py for them costs 45 ms at every tag push (docs/adr/0012-plain-markdown.md). Here each line must be one of
+those few, in a place where CommonMark 0.31 leaves only one reading; whatever else is in the file, from a fence to a
+tab, sends the whole file to the library. The tests hold the two against each other.
 """
 
 import re

@@ -1,0 +1,39 @@
+"""Files of the working tree or of an administrator, read without following links and never without bounds."""
+
+import os
+import stat
+from pathlib import Path
+
+from ptguard.model import Location, Problem
+
+
+def read_regular(folder: Path, name: str, limit: int) -> bytes | Problem:
+    """Give the bytes of the regular file ``name`` below ``folder``, one more than ``limit`` at the most.
+
+    No part of ``name`` may be a symbolic link; ``folder`` is the caller's word. The reasons of a Problem are
+    ``missing-file``, ``symlink`` and ``not-a-file``.
+    """
+    path = folder / name
+    where = Location(str(path))
+    for part in (path, *(folder / parent for parent in Path(name).parents if parent.name)):
+        if part.is_symlink():
+            return Problem("symlink", f"{part} is a symbolic link", "a link", "the file itself", location=where)
+    try:
+        # Not waiting for a pipe's other end, and once more no link: it may have come since the look above.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return Problem("missing-file", f"{name}: {error.strerror}", location=where)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return Problem("not-a-file", f"{name} is no regular file", location=where)
+        return _all(descriptor, limit + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _all(descriptor: int, size: int) -> bytes:
+    chunks, left = [], size
+    while left and (chunk := os.read(descriptor, left)):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
