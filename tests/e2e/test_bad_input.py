@@ -51,28 +51,70 @@ def test_no_policy_on_the_trust_branch(team: Team, scratch: Path) -> None:
     team.guard("main").accepted()
 
 
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [
-        ("", "empty"),
-        ("schema = 1\n", "tags"),
-        ("schema = 2\n", "schema"),
-        ("[[tags]\n", "line 1"),
-        ('schema = 1\n[[tags]]\npattern = "v*"\nsigners = ["nobody"]\n', "nobody"),
-    ],
-)
-def test_broken_policies_refuse_every_tag_and_no_branch(team: Team, scratch: Path, text: str, word: str) -> None:
+RULE = '[[tags]]\npattern = "v*"\n'
+BROKEN = {
+    "empty": ("", "empty"),
+    "no rule": ("schema = 1\n", "tags"),
+    "another schema": ("schema = 2\n", "schema"),
+    "no schema": (f'{RULE}checks = ["annotated"]\n', "schema"),
+    "no toml": ("[[tags]\n", "line 1"),
+    "no text": (b"\xff\xfe\x00", "UTF-8"),
+    "a byte order mark": (b"\xef\xbb\xbfschema = 1\n", "byte order mark"),
+    "an unknown signer": (f'schema = 1\n{RULE}signers = ["nobody"]\n', "nobody"),
+    "an unknown key": (f'schema = 1\n{RULE}signer = ["a"]\nchecks = ["annotated"]\n', "did you mean signers"),
+    "an unknown check": (f'schema = 1\n{RULE}checks = ["anotated"]\n', "did you mean annotated"),
+    "no checks": (f"schema = 1\n{RULE}checks = []\n", "checks"),
+    "no pattern": ('schema = 1\n[[tags]]\nchecks = ["annotated"]\n', "pattern"),
+    "a wrong type": ("schema = 1\n[[tags]]\npattern = 3\n", "pattern"),
+    "true for one": (f'schema = true\n{RULE}checks = ["annotated"]\n', "schema"),
+    "a bad pattern": ('schema = 1\n[[tags]]\npattern = "{version}{version}"\nchecks = ["annotated"]\n', "pattern"),
+    "a duration": (f'schema = 1\n{RULE}checks = ["annotated"]\n[limits]\nmax-tag-age = "7"\n', "max-tag-age"),
+    "a weak digest": (f'schema = 1\n{RULE}checks = ["annotated"]\n[limits]\ndigests = ["SHA1"]\n', "digests"),
+    "no smoke section": (f'schema = 1\n{RULE}checks = ["smoke"]\n', "smoke"),
+    "a short key id": (
+        (
+            f'schema = 1\n{RULE}signers = ["a"]\n[[signers.a.keys]]\nkind = "openpgp"\nfingerprint = "DEADBEEF"\n'
+            'file = "keys/li-wei.asc"\n'
+        ),
+        "short key id",
+    ),
+    "a key outside": (
+        (
+            f'schema = 1\n{RULE}signers = ["a"]\n[[signers.a.keys]]\nkind = "openpgp"\nfingerprint = "{"A" * 40}"\n'
+            'file = "../evil.asc"\n'
+        ),
+        "file",
+    ),
+    "a signer without keys": (f'schema = 1\n{RULE}signers = ["a"]\n[signers.a]\nname = "A"\n', "keys"),
+    "an open waiver": (
+        f'schema = 1\n{RULE}checks = ["annotated"]\n[[waivers]]\ntag = "v1"\ncheck = "smoke"\nreason = "x"\n',
+        "expires",
+    ),
+    "another trust branch": (f'schema = 1\n{RULE}checks = ["annotated"]\n[trust]\nbranch = "evil"\n', "trust.branch"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_policies_refuse_every_tag(team: Team, scratch: Path, kind: str) -> None:
+    text, word = BROKEN[kind]
     team.tag()
-    team.write_policy(text)
+    team.repo.write(".ptguard/policy.toml", text)
     team.repo.commit("Broken")
     team.push("main")
     assert word in said(team, "v2.9.0", code=2, scratch=scratch)
-    code, document = team.verify("v2.9.0")
+
+
+def test_a_broken_policy_refuses_a_tag_push_and_no_branch_push(armed: Team) -> None:
+    armed.tag()
+    armed.write_policy("schema = 2\n")
+    armed.repo.commit("Broken")
+    armed.push("main")
+    code, document = armed.verify("v2.9.0")
     assert code == 2 and document["error"]["kind"] == "policy" and document["tags"] == []
-    team.arm()
-    team.guard("v2.9.0").refused()
-    team.repo.git("commit", "-q", "--allow-empty", "-m", "work goes on")
-    team.guard("main").accepted()
+    assert len(document["error"]["problems"]) >= 2
+    armed.guard("v2.9.0").refused()
+    armed.repo.git("commit", "-q", "--allow-empty", "-m", "work goes on")
+    armed.guard("main").accepted()
 
 
 def _path_without(tmp_path: Path, *missing: str) -> str:

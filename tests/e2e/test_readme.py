@@ -52,3 +52,11 @@ def test_the_test_command_is_the_one_ci_runs() -> None:
 def test_the_setup_script_is_what_both_commands_begin_with() -> None:
     for name in ("demo", "test"):
         assert block(f"command: {name}").startswith("sh .ci/setup")
+
+
+def test_the_chinese_readme_shows_the_same_commands_and_outputs() -> None:
+    chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+    blocks = re.compile(r"```\w+\n.*?```", re.DOTALL)
+    assert blocks.findall(chinese) == blocks.findall(README)
+    links = re.compile(r"\]\(([^)]+)\)")
+    assert set(links.findall(chinese)) - {"README.md"} == set(links.findall(README)) - {"README.zh-CN.md"}
