@@ -13,6 +13,8 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+from ptguard.cli import cli
+
 CLEAN = ("GIT_", "GNUPGHOME", "GPG_", "SSH_", "PRE_COMMIT", "PTGUARD_", "XDG_")
 
 
@@ -227,7 +229,7 @@ class Invoked:
 
 def invoke(command: click.Command, *args: str) -> Invoked:
     """Call ``command`` inside this process; the exit code is what it returns, as ptguard.__main__ takes it."""
-    done = CliRunner().invoke(command, list(args), standalone_mode=False)
+    done = CliRunner().invoke(cli, [str(command.name), *args], standalone_mode=False)
     code = int(done.return_value or 0) if done.exception is None else 2
     if done.exception is not None and not isinstance(done.exception, click.ClickException):
         raise done.exception

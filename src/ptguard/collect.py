@@ -4,6 +4,8 @@ Only what the tag's rule asks for is collected. A part that cannot be had become
 that the other checks still speak.
 """
 
+import threading
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -79,6 +81,11 @@ class Collector:
         """Take the scene; nothing is read yet."""
         self.scene = scene
         self._snapshots: dict[Oid, Snapshot] = {}
+        # A tag and its smoke record are verified at the same time; each program's folder serves one call at a time.
+        self._openpgp_turn, self._ssh_turn = threading.Lock(), threading.Lock()
+        # The tag's signature is verified in a thread of its own, while a record's may be here: one at a time, for
+        # both go through files of the same names.
+        self._verifying = threading.Lock()
 
     def evidence(self, update: RefUpdate) -> Evidence:
         """Give all that the tag's rule asks to know about ``update``."""
@@ -173,7 +180,7 @@ class Collector:
             return None
         block, payload = tag.signature, tag.payload
         if block.kind == "openpgp":
-            return _part(lambda: self._openpgp.verify(payload, block.armored))
+            return _part(lambda: self.verify_openpgp(payload, block.armored))
         if block.kind == "ssh":
             return _part(lambda: self.verify_ssh(payload, block.armored, TAG_NAMESPACE))
         return None
@@ -188,11 +195,13 @@ class Collector:
         """Verify an SSH signature against all SSH keys of the policy."""
         work = self.scene.home / "ssh"
         work.mkdir(mode=0o700, exist_ok=True)
-        return ssh.verify(work, self._keys(SshKey), payload, armored, namespace)
+        with self._verifying:
+            return ssh.verify(work, self._keys(SshKey), payload, armored, namespace)
 
     def verify_openpgp(self, payload: bytes, armored: bytes) -> SignatureFacts | Problem:
         """Verify an OpenPGP signature against all OpenPGP keys of the policy."""
-        return self._openpgp.verify(payload, armored)
+        with self._verifying:
+            return self._openpgp.verify(payload, armored)
 
     def _keys(self, kind: type[T]) -> tuple[T, ...]:
         return tuple(k for s in self.scene.policy.signers.values() for k in s.keys if isinstance(k, kind))
