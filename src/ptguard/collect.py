@@ -5,7 +5,6 @@ that the other checks still speak.
 """
 
 import threading
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -81,8 +80,6 @@ class Collector:
         """Take the scene; nothing is read yet."""
         self.scene = scene
         self._snapshots: dict[Oid, Snapshot] = {}
-        # A tag and its smoke record are verified at the same time; each program's folder serves one call at a time.
-        self._openpgp_turn, self._ssh_turn = threading.Lock(), threading.Lock()
         # The tag's signature is verified in a thread of its own, while a record's may be here: one at a time, for
         # both go through files of the same names.
         self._verifying = threading.Lock()
