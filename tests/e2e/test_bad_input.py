@@ -52,7 +52,7 @@ def test_no_policy_on_the_trust_branch(team: Team, scratch: Path) -> None:
 
 
 RULE = '[[tags]]\npattern = "v*"\n'
-BROKEN = {
+BROKEN: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "empty"),
     "no rule": ("schema = 1\n", "tags"),
     "another schema": ("schema = 2\n", "schema"),
