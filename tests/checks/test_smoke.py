@@ -284,7 +284,7 @@ def test_the_mending_words_are_quoted() -> None:
     (found,) = check(evidence(update=update), a_policy())
     assert found.reason == "missing"
     assert found.fix
-    assert f"git tag -s -f -- '{tag}'" in found.fix
+    assert f"git tag -s -f -m '{tag}' -- '{tag}'" in found.fix
     assert f"ptguard smoke --image {REPOSITORY}:{TAG}@{DIGEST}" in found.fix
 
 
