@@ -31,7 +31,7 @@ _VERSION_FILES: Final = ("pyproject.toml", "setup.cfg", "VERSION")
 _VERSION_MODULES: Final = ("__init__.py", "version.py", "_version.py", "__about__.py")
 _IMAGE_FILES: Final = ("Dockerfile", "Containerfile")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_NO_KEY_FIX: Final = "git config gpg.format ssh && git config user.signingkey ~/.ssh/id_ed25519.pub"
+_USUAL_KEY: Final = "~/.ssh/id_ed25519.pub"
 
 
 def survey(top: Path, wanted_branch: str | None) -> Found:
@@ -136,20 +136,26 @@ def signing_key(repository: Repository, top: Path) -> FoundKey:
     if key is None:
         raise UsageError(
             "no signing key is configured (git config user.signingkey), so nobody could sign; nothing was written",
-            fix=f"{_NO_KEY_FIX}   # or an OpenPGP key: git config user.signingkey FINGERPRINT",
+            fix=f"{_use_usual_key()}   # or an OpenPGP key: git config user.signingkey FINGERPRINT",
         )
     if isinstance(key, Problem):
         got = f" ({shown(key.got)})" if key.got else ""
-        raise UsageError(f"{key.message}{got}; nothing was written", fix=_NO_KEY_FIX)
+        raise UsageError(f"{key.message}{got}; nothing was written", fix=_use_usual_key())
     if key.kind == "ssh":
         return FoundKey(key.kind, key.fingerprint, (key.public or "").encode("ascii"))
     return _exported(hand.gpg, key)
 
 
+def _use_usual_key() -> str:
+    """Give the commands that configure the user's usual SSH key, and make it first where there is none."""
+    make = "" if Path(_USUAL_KEY).expanduser().is_file() else "ssh-keygen -t ed25519 && "
+    return f"{make}git config gpg.format ssh && git config user.signingkey {_USUAL_KEY}"
+
+
 def _exported(gpg: str, key: UserKey) -> FoundKey:
     if not key.signs:
         message = f"the OpenPGP key {key.fingerprint} cannot sign here: it is expired, revoked or not at hand"
-        fix = sh("gpg", "--list-secret-keys", key.fingerprint) + "   # or configure another: " + _NO_KEY_FIX
+        fix = sh("gpg", "--list-secret-keys", key.fingerprint) + "   # or configure another: " + _use_usual_key()
         raise UsageError(f"{message}; nothing was written", fix=fix)
     data = signing.export_minimal(gpg, key.fingerprint)
     held = primary_fingerprints(data)
