@@ -97,7 +97,7 @@ def _told(made: "Made", root: Path) -> ExitCode:
         return ExitCode.REFUSED
     git = ("git",) if inside else ("git", "-C", str(root))
     add, commit = sh(*git, "add", *files), sh(*git, "commit", "-m", "Record the smoke run")
-    click.echo(f"next: {add} && {commit}   # and tag that commit")
+    click.echo(f"next: {add} && {commit}   # then push the branch, and: ptguard tag NAME")
     return ExitCode.ACCEPTED
 
 
