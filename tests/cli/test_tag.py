@@ -177,7 +177,7 @@ def test_without_a_remote_the_push_line_begins_with_one(team: Team) -> None:
     team.repo.git("remote", "remove", "origin")
     done = tag(team, "v2.9.0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.endswith("  git remote add origin URL && git push origin v2.9.0\n")
+    assert done.stdout.endswith("  git remote add origin URL && git push -u origin main && git push origin v2.9.0\n")
 
 
 # ------------------------------------------------------------------------------------- refused before it exists

@@ -64,3 +64,15 @@ def test_from_nothing_to_a_release_with_one_key(project: Repo, keychain: KeyChai
     made = typed(project, "ptguard tag v0.1.0")
     typed(project, indented(made[made.index("Nothing was pushed") :])[0])
     assert "refs/tags/v0.1.0" in refs(tmp_path / "remote.git", project.env)
+
+
+def test_a_tag_made_before_there_is_a_remote(repo: Repo, keychain: KeyChain, tmp_path: Path) -> None:
+    use_key(repo, keychain, "ssh")
+    repo.write("VERSION", "0.1.0\n")
+    said = typed(repo, "ptguard init")
+    for line in indented(said[said.index("Still to type") :]):
+        typed(repo, line)
+    made = typed(repo, "ptguard tag v0.1.0")
+    run("git", "init", "-q", "--bare", tmp_path / "remote.git", env=repo.env)
+    typed(repo, indented(made[made.index("Nothing was pushed") :])[0].replace("URL", "../remote.git"))
+    assert set(refs(tmp_path / "remote.git", repo.env)) == {"refs/heads/main", "refs/tags/v0.1.0"}

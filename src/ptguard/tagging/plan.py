@@ -14,7 +14,7 @@ from ptguard.policy import match_rule
 from ptguard.remotes import chosen as chosen_remote
 from ptguard.tagging.keys import Chosen, Hand, choose
 from ptguard.text import sh, shown
-from ptguard.trust import Choice
+from ptguard.trust import Choice, trust_branch
 from ptguard.value import replace, value
 
 SIGNATURE = "signature"
@@ -104,11 +104,16 @@ def _checked(start: Path, wish: Wish) -> tuple[Oid, str]:
 
 
 def _push_line(git: Git, wish: Wish) -> str:
-    remote = chosen_remote(git.local_config(), wish.remote)
+    config = git.local_config()
+    remote = chosen_remote(config, wish.remote)
     # Beside a branch of that name git would not know which of the two is meant.
     twin = BRANCH_PREFIX + wish.name in git.refs(BRANCH_PREFIX)
     push = sh("git", "push", remote.name if remote else "origin", TAG_PREFIX + wish.name if twin else wish.name)
-    return push if remote else f"git remote add origin URL && {push}"
+    if remote is not None:
+        return push
+    # The guard judges the push by the policy that the new remote has, so the branch that holds it goes first.
+    branch = trust_branch(config, git.refs("refs/remotes/"), None)
+    return f"git remote add origin URL && {sh('git', 'push', '-u', 'origin', branch)} && {push}"
 
 
 def _key(policy: Policy, name: str, now: datetime, start: Path) -> Chosen | Problem | None:
