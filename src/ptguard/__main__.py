@@ -1,29 +1,59 @@
 """The console script: runs a command and chooses the exit code, in this one place."""
 
 import gc
+import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from ptguard.errors import ExitCode, PtguardError
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> NoReturn:
     """Run the command line of this process and leave with its exit code."""
     gc.set_threshold(100_000)  # a short life makes little garbage; looking for it at every import costs 10 ms
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character must not turn a refusal into a traceback.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(run(sys.argv[1:]))
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background
+            signal.signal(number, _interrupt)
+    _open_streams()
+    sys.exit(_told(run(sys.argv[1:])))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Interrupt once: what is signalled again while we clear up would leave files and programs behind."""
     del number, frame
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _open_streams() -> None:
+    """Make standard output and error fit to be written to, whatever we were started with."""
+    low = os.open(os.devnull, os.O_RDWR)
+    while low <= 2:  # was closed: no file or pipe of ours may get a number that programs take for a stream
+        low = os.open(os.devnull, os.O_RDWR)
+    os.close(low)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character must not turn a refusal into a traceback.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _told(code: int) -> int:
+    """Give ``code``, but never that of acceptance where the words did not get out (a full disk, a broken pipe)."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python's own last flush exits with 120
+            code = code or ExitCode.UNDECIDED
+    return code
 
 
 def run(args: list[str]) -> int:
@@ -31,13 +61,20 @@ def run(args: list[str]) -> int:
     try:
         return _hook(*args[1:]) if _is_hook(args) else _command(args)
     except KeyboardInterrupt:
-        sys.stderr.write("ptguard: interrupted: refused, nothing was pushed by it\n")
-        return ExitCode.INTERRUPTED
+        return _interrupted()
     except PtguardError as error:
         return _complain(error)
     except Exception as error:  # whatever breaks must refuse, with words and a code of its own
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            return _interrupted()  # as a C library hands it on: "returned a result with an exception set"
         words = f"ptguard itself failed: {type(error).__name__}: {error}"
         return _complain(PtguardError(words, fix="report it, please"))
+
+
+def _interrupted() -> ExitCode:
+    with suppress(OSError):
+        sys.stderr.write("ptguard: interrupted: refused, nothing was pushed by it\n")
+    return ExitCode.INTERRUPTED
 
 
 def _is_hook(args: list[str]) -> bool:
@@ -74,7 +111,8 @@ def _complain(error: PtguardError) -> ExitCode:
     from ptguard.report import load
     from ptguard.terminal import wants_color
 
-    sys.stderr.write(load("text").error(error, color=wants_color(sys.stderr)))
+    with suppress(OSError):  # the code says it too
+        sys.stderr.write(load("text").error(error, color=wants_color(sys.stderr)))
     return error.exit_code
 
 

@@ -34,6 +34,8 @@ def judge_stdin(request: Request, remote: str, url: str) -> ExitCode:
     Raises:
         PtguardError: nothing could be judged; the push must be refused.
     """
+    if sys.stdin is None:  # closed is not empty: nobody knows what is pushed
+        raise UsageError("standard input is closed, so the refs of the push cannot be read", fix="git push")
     lines = sys.stdin.buffer.read(MAX_LINES_BYTES + 1)
     if len(lines) > MAX_LINES_BYTES:
         raise UsageError(f"the push has more than {MAX_LINES_BYTES} bytes of ref lines", fix="push fewer refs at once")
