@@ -400,6 +400,11 @@ def test_a_deletion_is_not_judged() -> None:
     assert (found.status, found.reason) == (Status.SKIP, "not-applicable")
 
 
+def test_a_tag_of_a_tree_or_a_blob_is_annotated_s_to_refuse() -> None:
+    (found,) = check(evidence(commit=None, smoke=None), a_policy())
+    assert (found.status, found.reason) == (Status.SKIP, "not-applicable")
+
+
 # --------------------------------------------------------------------------------------------- several records
 
 

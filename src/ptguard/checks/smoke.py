@@ -23,7 +23,7 @@ from ptguard.vouching import key_of
 ORDER: Final = 80
 REASONS: Final[Mapping[str, str]] = {
     "ok": "a signed record of a passed run, in the declared image, for this very tree",
-    "not-applicable": "a deletion has no tree that could have been tried",
+    "not-applicable": "a deletion, or a tag that names no commit, has no tree that could have been tried",
     "missing": "the tagged tree has no smoke record",
     "malformed": "the record is not as ptguard wrote it",
     "foreign-file": "something lies under .ptguard/ that must not be there, for the record does not cover it",
@@ -52,7 +52,9 @@ _SHOWN_FOREIGN: Final = 20
 def check(evidence: Evidence, policy: Policy) -> Sequence[Finding]:
     """Judge the smoke records of the tagged tree: the one for this tree and image must stand in every respect."""
     if evidence.update.deletion:
-        return [Finding(ID, Status.SKIP, "not-applicable", REASONS["not-applicable"])]
+        return [Finding(ID, Status.SKIP, "not-applicable", "a deletion has no tree that could have been tried")]
+    if evidence.commit is None:
+        return [Finding(ID, Status.SKIP, "not-applicable", "the tag names no commit")]
     found, smoke = evidence.smoke, policy.smoke
     if isinstance(found, Problem):
         return [_own(found)]
