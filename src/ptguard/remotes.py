@@ -82,8 +82,13 @@ def of_push(git: Git, config: Config, name: str, url: str) -> Remote | None:
     """Give the remote that a pre-push hook was called for; a URL is the one remote whose push URL equals it."""
     if (found := configured(config, name)) is not None:
         return found
-    same = [known for known in names(config) if git.push_url(known) == url]
+    same = pushing_to(git, config, url)
     return configured(config, same[0]) if len(same) == 1 else None
+
+
+def pushing_to(git: Git, config: Config, url: str) -> tuple[str, ...]:
+    """Give the names of the configured remotes whose push URL, after insteadOf, is ``url``."""
+    return tuple(known for known in names(config) if git.push_url(known) == url)
 
 
 def chosen(config: Config, wanted: str | None) -> Remote | None:

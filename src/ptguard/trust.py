@@ -14,7 +14,7 @@ from ptguard.gateways.files import read_regular
 from ptguard.gateways.git import Git, Refs
 from ptguard.model import BRANCH_PREFIX, Oid, Policy, Problem, RefUpdate
 from ptguard.policy import parse_policy
-from ptguard.remotes import Clone, Config, Remote
+from ptguard.remotes import Clone, Config, Remote, pushing_to
 from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
 from ptguard.value import replace, value
@@ -85,8 +85,14 @@ def _at_ref(git: Git, ref: str) -> Anchor:
 
 
 def trust_branch(config: Config, refs: Refs, remote: Remote | None) -> str:
-    """Give the short name of the trust branch: local ``ptguard.trustBranch``, else the remote's HEAD, else main."""
+    """Give the short name of the trust branch: local ``ptguard.trustBranch``, else the remote's HEAD, else main.
+
+    Raises:
+        PolicyError: the configuration names the empty one.
+    """
     if named := config.get("ptguard.trustbranch"):
+        if not named[-1].strip():
+            raise PolicyError("git config ptguard.trustBranch is empty", fix="git config ptguard.trustBranch main")
         return named[-1].removeprefix(BRANCH_PREFIX)
     if remote is not None:
         prefix = f"refs/remotes/{remote.name}/"
@@ -106,16 +112,35 @@ def _anchor(clone: Clone) -> Anchor:
     if state.none:
         return _local(refs, branch)
     if remote is None:
-        raise PolicyError(
-            f"no configured remote pushes to {shown(state.name)}, so no trusted policy is known for it",
-            fix=sh("git", "remote", "add", "NAME", state.name) + " && git fetch NAME",
-        )
+        raise _no_remote(clone)
     tracking = remote.tracking(full)
-    commit = refs.get(tracking) if tracking else None
+    commit = _tracked(clone, tracking) if tracking else None
     if tracking is None or commit is None:
         raise _not_fetched(remote, branch, tracking)
     told = state.branches.get(full)
     return Anchor(tracking, commit, None, branch, stale=state.asked and told != commit)
+
+
+def _tracked(clone: Clone, tracking: str) -> Oid | None:
+    """Give the commit that ``tracking`` was fetched at; a symbolic ref, or one to no commit here, follows no branch."""
+    oid = None if tracking in clone.refs.symbolic else clone.refs.get(tracking)
+    found = clone.git.info(oid) if oid else None
+    return found[0] if found and found[1] == "commit" else None
+
+
+def _no_remote(clone: Clone) -> PolicyError:
+    url = clone.state.name
+    several = pushing_to(clone.git, clone.config, url)
+    if several:
+        stand = ", ".join(shown(name) for name in several)
+        return PolicyError(
+            f"several remotes push to {shown(url)} ({stand}), so it is not known whose policy is to be trusted",
+            fix=sh("git", "push", several[0]) + " …   # by the remote's name instead of its URL",
+        )
+    return PolicyError(
+        f"no configured remote pushes to {shown(url)}, so no trusted policy is known for it",
+        fix=sh("git", "remote", "add", "NAME", url) + " && git fetch NAME",
+    )
 
 
 def _before_push(git: Git, line: RefUpdate, remote: str, branch: str) -> Anchor:

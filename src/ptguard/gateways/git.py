@@ -212,8 +212,9 @@ class Git:
         found: dict[str, tuple[str, ...]] = {}
         for entry in out.split("\0"):
             if entry:
-                key, _, value = entry.partition("\n")
-                found[key] = (*found.get(key, ()), value)
+                key, equals, value = entry.partition("\n")
+                # A key without `=` means true (git-config(1), SYNTAX), and no line break follows it here.
+                found[key] = (*found.get(key, ()), value if equals else "true")
         return found
 
     def ls_remote(self, remote: str) -> Mapping[str, Oid]:
