@@ -36,8 +36,15 @@ def request_now(start: Path, choice: Choice | None = None) -> Request:
     return Request(start, choice or Choice(), datetime.now(UTC))
 
 
-def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Verdict | None:
-    """Judge the tags of a push from the lines of git's pre-push hook; None where no tag is pushed.
+@value
+class Unjudged:
+    """A push that is let through unseen; ``note`` says why where the reader might wonder."""
+
+    note: str | None
+
+
+def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Verdict | Unjudged:
+    """Judge the tags of a push from the lines of git's pre-push hook; unjudged where no tag is pushed.
 
     A remote with local config ``remote.<name>.ptguard = false`` is let through with a note.
 
@@ -47,12 +54,14 @@ def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Ve
     updates = parse_pre_push(lines)
     tags = tuple(update for update in updates if update.is_tag)
     if not tags:
-        return None
+        return Unjudged(None)
     with Git.open(request.start) as git:
         config = git.local_config()
         remote = of_push(git, config, remote_name, url)
         if remote is not None and remote.exempt:
-            return None
+            return Unjudged(
+                f"tags for {shown(remote.name)} are not judged: git config remote.{shown(remote.name)}.ptguard"
+            )
         refs = _refs(git, remote)
         state = state_from_push(remote, remote_name, refs, updates)
         clone = Clone(git, config, refs, remote, state, updates)

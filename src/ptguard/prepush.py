@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from ptguard.errors import ExitCode, UsageError
-from ptguard.judging import Request, judge_push
+from ptguard.judging import Request, Unjudged, judge_push
 from ptguard.report import load
 from ptguard.terminal import wants_color
 from ptguard.verdict import exit_code
@@ -41,7 +41,9 @@ def judge_stdin(request: Request, remote: str, url: str) -> ExitCode:
         raise UsageError(f"the push has more than {MAX_LINES_BYTES} bytes of ref lines", fix="push fewer refs at once")
     _warm_up()
     verdict = judge_push(request, remote, url, lines)
-    if verdict is None:
+    if isinstance(verdict, Unjudged):
+        if verdict.note:
+            sys.stderr.write(f"ptguard: note: {verdict.note}\n")
         return ExitCode.ACCEPTED
     sys.stderr.write(load("text").verdict(verdict, color=wants_color(sys.stderr)))
     return exit_code(verdict)
