@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptguard.model import Changelog, ChangelogSection, Problem
-from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, MAX_CHANGELOG_LINES, parse_changelog
+from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, MAX_CHANGELOG_LINES, MAX_CHANGELOG_TITLES, parse_changelog
 from ptguard.pep440 import same
 
 
@@ -239,6 +239,10 @@ def test_names_levels_and_headings() -> None:
         (b"#" * (MAX_CHANGELOG_BYTES + 1), "too-large", "2000001 bytes"),
         (b"x\n" * (MAX_CHANGELOG_LINES + 1), "too-large", "50001 lines"),
         (b"\r" * (MAX_CHANGELOG_LINES + 1), "too-large", "50001 lines"),
+        (b"## 1.2.3\n" * (MAX_CHANGELOG_TITLES + 1), "too-large", "20001 headings"),
+        (b"1.2.3\n=====\n" * (MAX_CHANGELOG_TITLES + 1), "too-large", "20001 headings"),
+        (b"- - - - - - a\n" * 10_000, "too-large", "10000 lines with 50000 more lists and quotes in them"),
+        (b"> 1. > - >> + * a\n" * 8_000, "too-large", "8000 lines with 56000 more lists and quotes in them"),
         (b"## 2.9.0\n\xff\xfe", "undecodable", "byte 0xff in line 2"),
         ("## 2.9.0\n- café".encode("latin-1"), "undecodable", "byte 0xe9 in line 2"),
         ("## 2.9.0\n- x".encode("utf-16"), "undecodable", "byte 0x00 in line 1"),
@@ -259,14 +263,16 @@ def test_read_up_to_the_limits() -> None:
     assert isinstance(parse_changelog("C.md", b"x" * MAX_CHANGELOG_BYTES), Changelog)
     assert isinstance(parse_changelog("C.md", b"\r\n" * MAX_CHANGELOG_LINES), Changelog)
     assert isinstance(parse_changelog("C.md", b""), Changelog)
+    assert isinstance(parse_changelog("C.md", b"## 1.2.3\n" * MAX_CHANGELOG_TITLES), Changelog)
+    assert isinstance(parse_changelog("C.md", b"- - - a\n" * 16_000 + b"\n" + b"-" * 60_000), Changelog)
 
 
 # Each takes a second or so; anything quadratic would take minutes.
 HOSTILE = {
-    "hashes": "#\n" * 49_999,
+    "hashes": "#\n" * 20_000,
     "one line of hashes": "#" * 2_000_000,
     "quotes": ">" * 10_000,
-    "lines of quotes": (">" * 39 + "\n") * 49_000,
+    "lines of quotes": (">" * 39 + "\n") * 1_200,
     "brackets": "[" * 100_000,
     "a heading of brackets": "# " + "[" * 1_000_000,
     "headings of brackets": ("# " + "[" * 400 + "1\n") * 500,
@@ -287,6 +293,9 @@ HOSTILE = {
     "open comments in a line": ("x <!--" * 300 + "\n") * 1_000,
     "bold": ("**" * 900 + "\n") * 1_000,
     "setext": "a\n=\n" * 9_000,
+    "plain definitions": "".join(f"[{i}]: https://x.y\n" for i in range(49_999)),
+    "headings with dates": "## 2.9.0 2025-01-01 2.9.0 2025-01-01\n" * 20_000,
+    "lists in lists": ("- " * 10 + "a\n") * 4_900,
 }
 
 

@@ -195,6 +195,15 @@ def test_the_largest_file_is_read_in_bounded_time() -> None:
     assert time.perf_counter() - began < 20
 
 
+def test_many_stages_are_read_in_bounded_time() -> None:
+    data = b"FROM a\n" * (MAX_BYTES // 7)
+    began = time.perf_counter()
+    assert declared_reference("Dockerfile", data) == ("a", MAX_BYTES // 7)
+    chain = b"FROM a AS s0\n" + b"".join(b"FROM s%d AS s%d\n" % (i, i + 1) for i in range(5_000))
+    assert declared_reference("Dockerfile", chain) == ("a", 1)
+    assert time.perf_counter() - began < 20
+
+
 LINES = st.sampled_from(
     ["FROM a", "FROM $A", "FROM ${A:-b} AS x", "from x", "ARG A", "ARG A=1", "RUN <<E", "E", "RUN x \\", "# escape=`",
      "`", "\\", "", "COPY <<-'E' /x", "ONBUILD RUN <<E", "FROM --platform=x a", "\x85", "\u2028", "\"", "'", "{{x}}",

@@ -177,6 +177,8 @@ def test_python_by_another_name() -> None:
         (b"\0", "unreadable"),
         (b"# coding: no-such-codec\n", "unreadable"),
         (b"x = '\xff'\n", "unreadable"),
+        (b"# coding: punycode\n-" + b"b" * 200_000, "unreadable"),
+        (b"#!/usr/bin/python\r# vim: set fileencoding=-IDNA- :\n" + b"__version__ = '2.9.0'\n", "unreadable"),
         ("(" * 100_000, "unreadable"),
         ("-" * 100_000 + "1", "unreadable"),
         ("a" + ".b" * 100_000, "unreadable"),
@@ -184,7 +186,7 @@ def test_python_by_another_name() -> None:
         ("x = " + "9" * 10_000, "unreadable"),
         ("#" * (MAX_PYTHON_BYTES + 1), "unreadable"),
     ],
-    ids=range(16),
+    ids=range(18),
 )
 def test_python_that_declares_none(text: str | bytes, reason: str) -> None:
     assert problem("pkg/__init__.py:__version__", text).reason == reason

@@ -17,7 +17,7 @@ REASONS: Final[Mapping[str, str]] = {
     "missing-file": "the tagged commit has no changelog at the policy's path",
     "symlink": "the changelog is a symbolic link",
     "lfs-pointer": "the changelog is a Git LFS pointer, its text is not in the commit",
-    "too-large": "the changelog has more than 2,000,000 bytes or 50,000 lines",
+    "too-large": "the changelog has more than 2,000,000 bytes, 50,000 lines or 20,000 headings",
     "undecodable": "the changelog is not UTF-8 text",
     "missing-section": "no heading names the tag's version",
     "duplicate-section": "several headings name the tag's version",

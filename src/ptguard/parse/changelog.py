@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 MAX_CHANGELOG_BYTES: Final = 2_000_000
 MAX_CHANGELOG_LINES: Final = 50_000
 """Bounds the time too: 50,000 lines of the worst kind take a few seconds, in which a real 2 MB file has 40,000."""
+MAX_CHANGELOG_TITLES: Final = 20_000
+"""Reading a heading takes a third of a millisecond at worst; the longest real changelogs have some 2,000."""
 
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
 # conventional-changelog writes <a name="…"></a> right above a heading, which hides it in an HTML block.
 _ANCHOR: Final = r"(?m)^ {0,3}<a (?:name|id)=(?:\"[^\"\n]*\"|'[^'\n]*')>[ \t]*</a>[ \t]*$"
 _COMMENT: Final = r"(?s)<!--.*?(?:-->|\Z)"
 _TAG: Final = r"</?[A-Za-z][^<>]*>"
+_MARKER: Final = r"(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t]))[ \t]*"
+_MARKERS: Final = rf"(?m)^[ \t]*(?:{_MARKER}){{2,}}"
 _NO_BLANK: Final = r"#{1,6}(?=[^#\s])(.*)"
 _BOLD: Final = r"(?:\*\*|__)(.+?)(?:\*\*|__)\W*"
 _CONTAINERS: Final = {
@@ -53,11 +57,32 @@ def parse_changelog(path: str, data: bytes) -> Changelog | Problem:
     lines = text.count("\n") + text.count("\r") - text.count("\r\n")
     if lines > MAX_CHANGELOG_LINES:
         return _too_large(path, f"{lines} lines", f"{MAX_CHANGELOG_LINES} lines")
+    outline = _outline(path, text, lines)
+    if isinstance(outline, Problem):
+        return outline
+    if len(outline.titles) > MAX_CHANGELOG_TITLES:
+        return _too_large(path, f"{len(outline.titles)} headings", f"{MAX_CHANGELOG_TITLES} headings")
+    return changelog_of(path, outline)
+
+
+def _outline(path: str, text: str, lines: int) -> Outline | Problem:
     if path.lower().endswith(".rst"):
         from ptguard.parse.rst import outline_of
 
-        return changelog_of(path, outline_of(text))
-    return changelog_of(path, plain_outline(text) or commonmark_outline(text))
+        return outline_of(text)
+    outline = plain_outline(text)
+    if outline is not None:
+        return outline
+    nested = _nested(text)
+    if lines + nested > MAX_CHANGELOG_LINES:
+        got = f"{lines} lines with {nested} more lists and quotes in them"
+        return _too_large(path, got, f"{MAX_CHANGELOG_LINES} of both together")
+    return commonmark_outline(text)
+
+
+def _nested(text: str) -> int:
+    """Give how many lists and quotes begin within lines that have begun one: each is as much work as a line."""
+    return sum(len(re.findall(_MARKER, found[0])) - 1 for found in re.finditer(_MARKERS, text))
 
 
 def _text(path: str, data: bytes) -> str | Problem:
@@ -124,12 +149,11 @@ def commonmark_outline(text: str) -> Outline:
     tokens.append(Token("end", "", 0))
     for token, following in pairwise(tokens):
         reader.take(token, following)
-    references = env.get("references", {})
-    reader.outline.links = frozenset(map(label_of, references))
-    for label, reference in list(references.items())[-2000:]:
+    definitions: dict[str, int] = {}
+    for label, reference in env.get("references", {}).items():
         place = reference.get("map")
-        line = place[0] + 1 if isinstance(place, list) else 1
-        reader.outline.decoy(line, "a link definition", f"[{label}]")
+        definitions[label_of(label)] = place[0] + 1 if isinstance(place, list) else 1
+    reader.outline.define(definitions)
     return reader.outline
 
 

@@ -179,9 +179,13 @@ def _stages(instructions: Sequence[_Instruction], escape: str) -> list[_Stage]:
         name: Missing(f"{name} is set by the builder, not by the file", bare=False) for name in _BUILDER_ARGS
     }
     stages: list[_Stage] = []
+    named: dict[str, _Stage] = {}
     for item in instructions:
         if item.name == "from":
-            stages.append(_stage(item, stages, variables, escape))
+            stage = _stage(item, named, variables, escape)
+            stages.append(stage)
+            if stage.name is not None:
+                named[stage.name] = stage  # a name that stands twice is the later stage's
         elif not stages and item.name != "arg":
             raise _RefusalError(f"{item.name.upper()} stands before the first FROM", item.line)
         elif not stages:
@@ -211,7 +215,7 @@ def _declare(word: str, line: int, variables: dict[str, str | Missing], escape: 
 
 
 def _stage(
-    item: _Instruction, earlier: Sequence[_Stage], variables: Mapping[str, str | Missing], escape: str
+    item: _Instruction, earlier: Mapping[str, _Stage], variables: Mapping[str, str | Missing], escape: str
 ) -> _Stage:
     """Read one FROM; that its image cannot be told matters only if the final stage is based on it."""
     name = _stage_name(item)
@@ -221,10 +225,9 @@ def _stage(
         base = expand(item.words[0], variables, escape)
     except UnresolvedError as error:
         return _Stage(name, _RefusalError(shown(str(error), 200), item.line), item.line)
-    for stage in reversed(earlier):
-        # A stage called scratch is read differently by Docker's builders: never followed.
-        if stage.name is not None and stage.name == base.lower() != "scratch":
-            return _Stage(name, stage, item.line)
+    stage = earlier.get(base.lower())
+    if stage is not None and stage.name != "scratch":  # Docker's builders differ in what that name stands for
+        return _Stage(name, stage, item.line)
     return _Stage(name, _image(base, item.line), item.line)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ptguard import pep440
@@ -14,6 +14,7 @@ from ptguard.text import shown
 from ptguard.value import replace, value
 
 MAX_DECOYS: Final = 500
+_NOTED_LINKS: Final = 2000
 _NOTHING: Final = phrases(
     "tbd, tba, tbc, todo, wip, fixme, xxx, na, n a, none, coming soon, nothing, nothing yet, nothing changed"
     ", nothing changed yet, no changes, no changes yet, nothing here yet, placeholder, fill me in, fill this in"
@@ -52,6 +53,12 @@ class Outline:
         """Note that ``title`` stands in ``what`` (words), if it names a version."""
         if len(self.decoys) < MAX_DECOYS and (heading := read_heading(title)) is not None:
             self.decoys.append((line, what, heading.version))
+
+    def define(self, definitions: Mapping[str, int]) -> None:
+        """Take the link definitions, each label with its line; those at the end of the file are noted as decoys."""
+        self.links = frozenset(definitions)
+        for label, line in list(definitions.items())[-_NOTED_LINKS:]:
+            self.decoy(line, "a link definition", f"[{label}]")
 
     def hidden_line(self, line: int, what: str, text: str) -> None:
         """Note ``text`` as a decoy if it is written like a Markdown heading."""

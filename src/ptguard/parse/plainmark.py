@@ -34,6 +34,7 @@ def plain_outline(text: str) -> Outline | None:
     for number, line in enumerate(text.split("\n"), 1):
         if not reader.take(number, line):
             return None
+    reader.outline.define(reader.definitions)
     return reader.outline
 
 
@@ -45,10 +46,11 @@ _DEFINED: Final = -2
 class _Reader:
     """Goes through the lines once; ``indent`` is where the text of the open paragraph begins, or one of the below."""
 
-    __slots__ = ("bullets", "indent", "outline")
+    __slots__ = ("bullets", "definitions", "indent", "outline")
 
     def __init__(self) -> None:
         self.outline = Outline()
+        self.definitions: dict[str, int] = {}
         self.indent = _NONE
         self.bullets = False
 
@@ -98,10 +100,7 @@ class _Reader:
         match = _DEFINITION.fullmatch(line)
         if match is None or self.indent >= 0:
             return False  # right below a paragraph it would be part of it
-        label = label_of(match[1])
-        if label not in self.outline.links:  # the first definition of a label counts
-            self.outline.links |= {label}
-            self.outline.decoy(number, "a link definition", f"[{label}]")
+        self.definitions.setdefault(label_of(match[1]), number)  # the first definition of a label counts
         self.indent, self.bullets = _DEFINED, False
         return True
 

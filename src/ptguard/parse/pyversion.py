@@ -1,10 +1,17 @@
 """The version that a Python file binds to a name, read from its syntax tree; nothing is run."""
 
 import ast
+import codecs
+import re
 import warnings
 from collections.abc import Iterator
+from typing import Final
 
 from ptguard.value import value
+
+# PEP 263 takes any codec by name; these two read their text in quadratic time, and no source is written in them.
+_SLOW_CODECS: Final = ("punycode", "idna")
+_COOKIE: Final = rb"\A(?:[^\n]*\n)?[^\n]*coding[:=][ \t]*([-\w.]+)"
 
 
 @value
@@ -22,6 +29,8 @@ def binding(data: bytes, name: str) -> Binding | str | None:
     A text instead says why the source cannot be read.
     """
     try:
+        if _codec(data) in _SLOW_CODECS:
+            return "an encoding that no source is written in"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(data)
@@ -38,6 +47,12 @@ def binding(data: bytes, name: str) -> Binding | str | None:
             computed = computed or literal is None
             value, line = literal, statement.lineno
     return None if line is None else Binding(None if computed else value, line)
+
+
+def _codec(data: bytes) -> str:
+    """Give the name of the codec that one of the first two lines declares, in the one form that Python keeps of it."""
+    found = re.search(_COOKIE, data.replace(b"\r", b"\n"))
+    return codecs.lookup(found[1].decode("ascii")).name if found else ""
 
 
 def _statements(tree: ast.Module) -> Iterator[tuple[ast.stmt, bool]]:
