@@ -119,6 +119,12 @@ def test_a_probe_that_answers_well_is_believed_in_form_only(tmp_path: Path) -> N
         {"facts": {"torch": "x" * 5000}},
         {"facts": {"cudnn": 2**70}},
         {"checks": "all good"},
+        {"facts": {"torch": ["2.9.0"]}},
+        {"facts": {"torch": {"version": "2.9.0"}}},
+        {"facts": {"cuda": 12.8}},
+        {"facts": {"cudnn": True}},
+        {"devices": ["H100"]},
+        {"checks": [{"id": "torch.import", "status": "passed"}]},
         {"extra": 1},
     ],
 )

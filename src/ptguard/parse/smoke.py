@@ -195,15 +195,15 @@ def _assembled(
         result=shape.one_of(predicate["result"], "result", RESULTS),
         mode=shape.one_of(ours["mode"], "mode", MODES),
         device=shape.one_of(ours["deviceKind"], "deviceKind", DEVICE_KINDS),
-        devices=_devices(ours["devices"]),
+        devices=devices_of(ours["devices"]),
         framework=None if framework is None else shape.one_of(framework, "framework", FRAMEWORKS),
-        environment=_environment(ours["environment"]),
+        environment=environment_of(ours["environment"]),
         commit=shape.oid(source["commit"], "source.commit"),
         dirty=shape.boolean(source["dirty"], "source.dirty"),
         started=started,
         finished=finished,
         command=_command(ours["command"]),
-        checks=_checks(ours["checks"]),
+        checks=checks_of(ours["checks"]),
         payload=data,
         object_format=object_format,
         runner=shape.text(launcher["runner"], "launcher.runner"),
@@ -251,7 +251,8 @@ def _time(value: object, name: str) -> datetime:
     return found
 
 
-def _environment(value: object) -> Mapping[str, str | int | None]:
+def environment_of(value: object) -> dict[str, str | int | None]:
+    """Give what a run saw, each a text, an integer or null; raises :class:`Bad`, as do the next two."""
     found: dict[str, str | int | None] = {}
     for key, item in shape.mapping(value, "environment").items():
         if isinstance(item, bool) or not isinstance(item, str | int | None):
@@ -260,7 +261,8 @@ def _environment(value: object) -> Mapping[str, str | int | None]:
     return found
 
 
-def _devices(value: object) -> int:
+def devices_of(value: object) -> int:
+    """Give how many devices a run lists, each in its form."""
     found = shape.items(value, "devices", 0, 1024)
     for number, item in enumerate(found):
         name = f"devices[{number}]"
@@ -284,7 +286,8 @@ def _command(value: object) -> tuple[tuple[str, ...], int] | None:
     return argv, shape.integer(command["exit"], "command.exit", 0, 255)
 
 
-def _checks(value: object) -> tuple[SmokeCheck, ...]:
+def checks_of(value: object) -> tuple[SmokeCheck, ...]:
+    """Give the checks of a run, each id once."""
     found = tuple(_check(item, f"checks[{i}]") for i, item in enumerate(shape.items(value, "checks", 0, 1000)))
     if len({check.id for check in found}) != len(found):
         raise Bad("checks holds an id twice")

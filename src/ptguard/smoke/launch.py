@@ -19,7 +19,7 @@ from ptguard.errors import ToolFailedError, UsageError
 from ptguard.gateways.process import kill_group, started
 from ptguard.parse import shape
 from ptguard.parse.shape import Bad
-from ptguard.parse.smoke import DEVICE_KINDS, FRAMEWORKS
+from ptguard.parse.smoke import DEVICE_KINDS, FRAMEWORKS, checks_of, devices_of, environment_of
 from ptguard.text import sh, shown
 from ptguard.value import value
 
@@ -49,7 +49,7 @@ class Outcome:
 
 @value
 class Report:
-    """The probe's answer, in its form but not yet believed; the record that is made of it is read strictly."""
+    """The probe's answer, in the form that a record takes but not yet believed."""
 
     framework: str | None
     device: str
@@ -171,12 +171,14 @@ def read_report(data: bytes, nonce: str) -> Report:
         shape.one_of(found["schema"], "schema", (PROBE_SCHEMA,))
         shape.one_of(found["nonce"], "nonce", (nonce,))
         framework = found["framework"]
+        devices_of(found["devices"])
+        checks_of(found["checks"])
         return Report(
             None if framework is None else shape.one_of(framework, "framework", FRAMEWORKS),
             shape.one_of(found["deviceKind"], "deviceKind", DEVICE_KINDS),
-            shape.items(found["devices"], "devices"),
-            shape.mapping(found["facts"], "facts"),
-            shape.items(found["checks"], "checks"),
+            found["devices"],
+            environment_of(found["facts"]),
+            found["checks"],
         )
     except (ValueError, RecursionError, Bad) as error:
         what = f"{error}" if isinstance(error, Bad) else f"it begins with {shown(data, 60)!r}"
