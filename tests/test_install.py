@@ -1,6 +1,7 @@
 """Arming real clones: every kind of clone, pushed from for real; what was judged is what the interpreter was given."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -412,7 +413,8 @@ def test_a_hooks_path_is_not_written_to(clone: Repo, fake: FakePython, path: str
     assert snapshot(clone.path) == before
     assert not outcome.state.armed
     assert outcome.state.manager is not None
-    assert outcome.state.manager.stanzas == ((clone.path / file, lines),)
+    new = "#!/bin/sh\n" if hook is None else ""  # git skips a new hook without a word until it is a program
+    assert outcome.state.manager.stanzas == ((clone.path / file, new + lines),)
     script = clone.write(file, f"#!/bin/sh\n{lines}\n")
     script.chmod(0o755)
     assert inspect(place).armed
@@ -422,6 +424,53 @@ def test_a_hooks_path_is_not_written_to(clone: Repo, fake: FakePython, path: str
         script.write_text(f"#!/bin/sh\n{lines}\n")
         script.chmod(0o644)
         assert not inspect(place).armed
+
+
+CALL = 'ptguard pre-push "$@"'
+
+
+@pytest.mark.parametrize(
+    ("text", "armed"),
+    [
+        (f"{CALL} || exit $?\nnpm test\n", True),
+        (f'{CALL} || exit "$?"  # judge the tags\nnpm test\n', True),
+        (f"  {CALL} || exit 1\nnpm test\n", True),
+        (f"{CALL}\n\n# that is all\n", True),
+        (f"npm test\nexec {CALL}\n", True),
+        (f"set -eu\n{CALL}\nnpm test\n", True),
+        (f"/opt/v/bin/{CALL} || exit $?\nnpm test\n", True),
+        ('"/opt/my tools/ptguard" pre-push "$@" || exit $?\nnpm test\n', True),
+        (f"uv run {CALL} || exit $?\nnpm test\n", True),
+        (f".venv/bin/python -I -m {CALL} || exit $?\nnpm test\n", True),
+        (f"in=$(cat)\nprintf '%s\\n' \"$in\" | {CALL} || exit $?\nnpm test\n", True),
+        (f"{CALL}\nnpm test\n", False),  # the answer is dropped
+        (f"{CALL} || true\n", False),
+        (f"{CALL} || exit 0\n", False),
+        (f"{CALL} &\n", False),
+        (f"{CALL} </dev/null || exit $?\n", False),
+        ("ptguard pre-push origin url || exit $?\n", False),
+        (f"echo {CALL} || exit $?\n", False),
+        (f": {CALL} || exit $?\n", False),
+        (f"true || {CALL} || exit $?\n", False),
+        (f'git lfs pre-push "$@"\n{CALL} || exit $?\n', False),  # has read the lines before
+        (f"cat >/dev/null\n{CALL} || exit $?\n", False),
+        (f"while read a b c d; do :; done\n{CALL} || exit $?\n", False),
+        (f"exit 0\n{CALL} || exit $?\n", False),
+        (f"exec npm test\n{CALL} || exit $?\n", False),
+    ],
+)
+def test_only_a_call_that_judges_counts(clone: Repo, text: str, armed: bool) -> None:
+    place = elsewhere(clone, ".githooks", f"#!/bin/sh\n{text}")
+    assert inspect(place).armed is armed
+
+
+def test_husky_stops_at_the_first_failure_but_must_be_set_up(clone: Repo) -> None:
+    place = elsewhere(clone, ".husky/_", HUSKY)
+    clone.write(".husky/pre-push", f"{CALL}\nnpm test\n")
+    assert inspect(place).armed  # husky runs it by sh -e
+    (clone.path / ".husky/_/pre-push").unlink()
+    (trouble,) = hook_troubles(inspect(place))
+    assert trouble.fix.startswith("npx husky ")
 
 
 def test_hooks_switched_off_altogether(clone: Repo, fake: FakePython) -> None:
@@ -744,6 +793,24 @@ def test_doctor_names_what_lies_about(armed: State, clone: Repo) -> None:
 def test_uninstall_finds_a_guard_that_was_renamed(armed: State, clone: Repo) -> None:
     (hooks(clone) / "pre-push").replace(hooks(clone) / "pre-push.old")
     assert uninstall(layout(clone.path)).changes == ("removed .git/hooks/pre-push.old",)
+
+
+def test_doctor_says_what_install_does_with_two_hooks_of_the_users(clone: Repo, fake: FakePython) -> None:
+    own_hook(clone)
+    install(layout(clone.path), fake.path)
+    (hooks(clone) / "pre-push").unlink()
+    assert hook_troubles(inspect(layout(clone.path)))[-1].fix.startswith("ptguard install   # runs it again")
+    own_hook(clone)
+    fix = hook_troubles(inspect(layout(clone.path)))[-1].fix
+    assert fix == "ptguard install   # runs the newer hook, keeps this one aside"
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(clone: Repo, fake: FakePython) -> None:
+    shutil.rmtree(hooks(clone))
+    hooks(clone).write_text("")
+    with pytest.raises(PtguardError) as refused:
+        install(layout(clone.path), fake.path)
+    assert refused.value.fix == f"rm {hooks(clone)} && ptguard install   # git looks for a folder there"
 
 
 def test_doctor_names_a_stray_hook_of_the_users(armed: State, clone: Repo) -> None:

@@ -68,8 +68,17 @@ def test_install_elsewhere_prints_the_lines_and_stays_red(clone: Repo) -> None:
     code, out, _ = call("install")
     assert code == 1
     assert "core.hooksPath owns the pre-push hook" in out
-    assert 'add to .githooks/pre-push, before anything that reads standard input:\n      ptguard pre-push "$@"' in out
-    clone.write(".githooks/pre-push", '#!/bin/sh\nptguard pre-push "$@" || exit $?\n').chmod(0o755)
+    new = "  write the new file .githooks/pre-push, then chmod +x .githooks/pre-push:\n"
+    assert new + '      #!/bin/sh\n      ptguard pre-push "$@" || exit $?\n' in out
+    hook = clone.write(".githooks/pre-push", "#!/bin/sh\n")
+    assert "add to .githooks/pre-push, before anything that reads standard input:\n      ptguard" in call("install")[1]
+    hook.write_text('#!/bin/sh\nptguard pre-push "$@" || exit $?\n')
+    assert f"  mend: chmod +x {hook}\n" in call("install", "--check")[1]
+    assert (
+        f"✗ core.hooksPath has the pre-push hook, and no hook runs as it is\n  mend: chmod +x {hook}\n"
+        in call("doctor")[1]
+    )
+    hook.chmod(0o755)
     assert call("install", "--check") == (0, "armed: core.hooksPath calls ptguard\n", "")
     code, out, err = call("uninstall")
     assert (code, err) == (1, "armed: core.hooksPath calls ptguard\n")

@@ -1,6 +1,7 @@
 """How install, uninstall and doctor put the state of a clone into words."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,9 +49,12 @@ def _stanzas(manager: Manager, state: State) -> Iterator[str]:
     if manager.remedy:
         yield f"  mend: {manager.remedy}"
     for file, stanza in manager.stanzas:
-        yield f"  add to {state.layout.brief(file)}{_place(file)}:"
+        yield _where(file, state.layout.brief(file), stanza)
         yield from (f"      {line}" if line else "" for line in stanza.splitlines())
 
 
-def _place(file: Path) -> str:
-    return ", before anything that reads standard input" if file.name == "pre-push" else ""
+def _where(file: Path, brief: str, stanza: str) -> str:
+    """Say where the lines go; git skips a new hook without a word until it can be executed."""
+    if stanza.startswith("#!"):
+        return f"  write the new file {brief}, then chmod +x {shlex.quote(brief)}:"
+    return f"  add to {brief}{', before anything that reads standard input' if file.name == 'pre-push' else ''}:"

@@ -83,10 +83,13 @@ def _carry_out(layout: Layout, steps: Sequence[Step]) -> tuple[str, ...]:
     try:
         return tuple(_take(step, layout.brief) for step in steps)
     except OSError as error:
-        where = layout.brief(layout.hooks)
+        hooks = os.fspath(layout.hooks)
+        no_folder = layout.hooks.exists() and not layout.hooks.is_dir()
         raise PtguardError(
-            f"the hooks folder {where} cannot be changed: {shown(error.strerror or str(error))}",
-            fix=sh("ls", "-ld", os.fspath(layout.hooks)) + "   # it must be yours to write",
+            f"the hooks folder {layout.brief(layout.hooks)} cannot be changed: {shown(error.strerror or str(error))}",
+            fix=f"{sh('rm', hooks)} && ptguard install   # git looks for a folder there"
+            if no_folder
+            else f"{sh('ls', '-ld', hooks)}   # it must be yours to write",
         ) from error
 
 

@@ -50,7 +50,8 @@ def _arming(state: State) -> Iterator[Trouble]:
         return
     if manager is not None:
         where = " and ".join(brief(file) for file, _ in manager.stanzas)
-        what = f"{manager.name} has the pre-push hook, and the guard is not called from {where or 'anywhere'}"
+        why = f"the guard is not called from {where}" if where else "no hook runs as it is"
+        what = f"{manager.name} has the pre-push hook, and {why}"
         yield Trouble(what, manager.remedy or f"{_INSTALL}   # it prints the lines to add")
     elif not state.runs:
         yield _not_executable(state, state.pre_push)
@@ -81,7 +82,9 @@ def _leftovers(state: State) -> Iterator[Trouble]:
         return
     if state.guard is None:
         what = f"{brief(chained.path)} is the hook that stood here before the guard; nothing runs it now"
-        yield Trouble(what, "ptguard install   # runs it again; ptguard uninstall puts it back")
+        again = state.seat.kind in (Kind.ABSENT, Kind.GUARD)
+        then = "runs it again; ptguard uninstall puts it back" if again else "runs the newer hook, keeps this one aside"
+        yield Trouble(what, f"{_INSTALL}   # {then}")
     elif not chained.executable:
         what = f"{brief(chained.path)} is not executable, as it was before: it does not run"
         yield Trouble(what, sh("chmod", "+x", os.fspath(chained.path)) + "   # if it should", grave=False)

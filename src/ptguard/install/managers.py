@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ptguard.gateways.repo import Layout
 from ptguard.install.hookfile import HookFile, Kind, read
+from ptguard.text import sh
 from ptguard.value import value
 
 _LEFTHOOK_FILES = tuple(
@@ -21,7 +22,24 @@ _LEFTHOOK_FILES = tuple(
     for dot in ("", ".")
     for end in ("yml", "yaml", "toml", "json")
 )
-_CALL = re.compile(r"^[^#\n]*\bptguard['\"]?\s+(?:-C\s+\S+\s+)?pre-push\b", re.MULTILINE)
+_CALL = re.compile(
+    r"""^[ \t]*
+    (?P<fed>(?:printf|echo)\b[^#|\n]*\|[ \t]*)?              # from a variable that holds the lines
+    (?P<last>exec[ \t]+)?
+    (?:(?:uv|poetry|pdm|hatch|pipenv)[ \t]+run[ \t]+|[^\s#;&|<>()'"`]*python[0-9.]*[ \t]+(?:-I[ \t]+)?-m[ \t]+)?
+    (?:"(?:[^"\n]*/)?ptguard"|'(?:[^'\n]*/)?ptguard'|(?:[^\s#;&|<>()'"`]*/)?ptguard)
+    [ \t]+(?:-C[ \t]+\S+[ \t]+)?pre-push[ \t]+"\$@"[ \t]*
+    (?P<heeded>\|\|[ \t]*exit(?:[ \t]+(?:"\$\?"|\$\?|[1-9][0-9]*))?[ \t]*;?[ \t]*)?
+    (?:\#.*)?$""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""A line that hands the guard the arguments; what is only printed, or whose answer is dropped, is none."""
+
+_IN_THE_WAY = re.compile(
+    r"^(?:exit|exec)\b|^[^#\n]*\b(?:git[ -]lfs[ \t]+pre-push|cat(?![ \t]*<)|xargs|tee|while[ \t]+read|read[ \t]+-?\w)",
+    re.MULTILINE,
+)
+"""What ends a hook before the guard is called, or eats the one standard input that the guard is to read."""
 _SCRIPT = 'ptguard pre-push "$@" || exit $?'
 _LEFTHOOK = """\
 pre-push:
@@ -54,14 +72,30 @@ def find(layout: Layout, pre_push: HookFile) -> Manager | None:
     if not layout.hooks.is_dir() and layout.hooks.exists():
         return Manager("core.hooksPath", present=False, remedy="git config --unset core.hooksPath")
     if layout.hooks.name == "_" and layout.hooks.parent.name == ".husky":
-        script = layout.hooks.parent / "pre-push"  # husky runs it with sh: it need not be executable
-        return Manager("husky", pre_push.executable and _calls(read(script)), ((script, _SCRIPT),))
+        script = layout.hooks.parent / "pre-push"  # husky runs it with sh -e: it need not be executable
+        if _calls(read(script), stops=True) and not pre_push.executable:
+            return Manager("husky", present=False, remedy="npx husky   # writes .husky/_ anew, which runs the hooks")
+        return Manager("husky", pre_push.executable and _calls(read(script), stops=True), ((script, _SCRIPT),))
     name = "husky" if layout.hooks.name == ".husky" else "core.hooksPath"
-    return Manager(name, pre_push.executable and _calls(pre_push), ((layout.hooks / "pre-push", _SCRIPT),))
+    if pre_push.kind is Kind.ABSENT:
+        return Manager(name, present=False, stanzas=((pre_push.path, f"#!/bin/sh\n{_SCRIPT}"),))
+    if _calls(pre_push) and not pre_push.executable:
+        return Manager(name, present=False, remedy=sh("chmod", "+x", os.fspath(pre_push.path)))
+    return Manager(name, _calls(pre_push), ((pre_push.path, _SCRIPT),))
 
 
-def _calls(hook: HookFile) -> bool:
-    return hook.kind is Kind.GUARD or bool(_CALL.search(hook.data.decode("utf-8", "replace")))
+def _calls(hook: HookFile, *, stops: bool = False) -> bool:
+    """Whether the hook hands the ref lines to the guard and heeds its answer; ``stops``: it runs under ``sh -e``."""
+    text = hook.data.decode("utf-8", "replace")
+    return hook.kind is Kind.GUARD or any(_counts(text, call, stops) for call in _CALL.finditer(text))
+
+
+def _counts(text: str, call: re.Match[str], stops: bool) -> bool:  # noqa: FBT001 - only called above
+    before, after = text[: call.start()], text[call.end() :]
+    ends = not any(line.strip() and not line.strip().startswith("#") for line in after.splitlines())
+    stops = stops or re.search(r"^set -\w*e", before, re.MULTILINE) is not None
+    heeded = call["heeded"] or call["last"] or ends or stops
+    return bool(heeded) and (bool(call["fed"]) or _IN_THE_WAY.search(before) is None)
 
 
 def _lefthook(layout: Layout) -> Manager:
