@@ -6,6 +6,7 @@ from typing import Final
 
 from ptguard.errors import GitError, PtguardError
 from ptguard.model import (
+    EXECUTABLE,
     Oid,
     Problem,
     SignatureFacts,
@@ -25,9 +26,11 @@ MAX_ENTRIES: Final = 4096
 MAX_RECORDS: Final = 256
 MAX_SIGNATURE_BYTES: Final = 1 << 16
 SMOKE_NAMESPACE: Final = "ptguard-smoke"
-# What may lie under .ptguard/: nothing that could run, since the record does not cover it.
+# What may lie under .ptguard/: nothing that could run or be imported, since the record does not cover it.
+_README = r"README(?:[^/.]*|[^/]*\.(?:md|rst|txt|adoc))"
 _ALLOWED = re.compile(
-    r"\.ptguard/(?:policy\.toml|keys/[^/]+\.asc|(?:[^/]+/)*[^/]+\.json(?:\.sig|\.asc)?|(?:[^/]+/)*(?:\.gitattributes|README[^/]*))"
+    r"\.ptguard/(?:policy\.toml|keys/[^/]+\.asc|(?:[^/]+/)*[^/]+\.json(?:\.sig|\.asc)?"
+    rf"|(?:[^/]+/)*(?:\.gitattributes|{_README}))"
 )
 
 Verify = Callable[[bytes, bytes], SignatureFacts | Problem]
@@ -70,7 +73,7 @@ def _foreign(path: str, entry: TreeEntry, policy: SmokePolicy) -> str | None:
     if entry.mode not in REGULAR:
         return "no regular file"
     if entry.mode == "100755":
-        return "an executable file"
+        return EXECUTABLE
     if not _ALLOWED.fullmatch(path):
         return "not a policy, key, record or signature"
     if path.endswith((".json", ".json.sig", ".json.asc")) and not path.startswith(f"{policy.directory}/"):

@@ -577,6 +577,10 @@ class SmokeEntry:
     signature: SignatureFacts | Problem
 
 
+EXECUTABLE = "an executable file"
+"""The words for a foreign file whose only fault is its mode."""
+
+
 @value
 class SmokeEvidence:
     """``tree``: the id of the tagged source tree without ``.ptguard/`` and ``[smoke] ignore``, keyed by ``excluded``.

@@ -19,7 +19,7 @@ from ptguard.model import (
     SmokeRecord,
     Status,
 )
-from ptguard.text import sh, shown
+from ptguard.text import retag, sh, shown
 from ptguard.value import replace, value
 from ptguard.vouching import objections
 
@@ -49,14 +49,17 @@ class Case:
 def rerun(image: ImageReference | None, smoke: SmokePolicy, evidence: Evidence) -> str:
     """Give the commands that make a record for the tagged tree and a tag that carries it."""
     named = ("--image", str(image)) if image else ()
-    steps = (
-        sh("ptguard", "smoke", *named),
-        sh("git", "add", smoke.directory),
-        "git commit -m 'Record the smoke run'",
-        "git push",
-        sh("git", "tag", "-s", "-f", "-m", evidence.name, "--", evidence.name),
-    )
-    return " && ".join(steps)
+    steps = (sh("ptguard", "smoke", *named), sh("git", "add", smoke.directory))
+    return committed(evidence, "Record the smoke run", *steps)
+
+
+def committed(evidence: Evidence, message: str, *steps: str) -> str:
+    """Give the commands that do ``steps``, commit and push them and make the tag anew, unless it is published."""
+    published = evidence.mode.history or evidence.update.remote_ref in evidence.remote.tags
+    anew = retag(evidence.name, standing=evidence.object_type is not None, published=published)
+    if published:
+        return anew
+    return " && ".join([*steps, sh("git", "commit", "-m", message), "git push", anew])
 
 
 def undecided(message: str, fix: str, status: Status = Status.ERROR) -> Finding:

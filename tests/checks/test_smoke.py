@@ -10,6 +10,7 @@ import pytest
 
 from ptguard.checks.smoke import ORDER, REASONS, check
 from ptguard.model import (
+    EXECUTABLE,
     DeclaredImage,
     Evidence,
     Finding,
@@ -284,8 +285,29 @@ def test_the_mending_words_are_quoted() -> None:
     (found,) = check(evidence(update=update), a_policy())
     assert found.reason == "missing"
     assert found.fix
-    assert f"git tag -s -f -m '{tag}' -- '{tag}'" in found.fix
     assert f"ptguard smoke --image {REPOSITORY}:{TAG}@{DIGEST}" in found.fix
+    assert found.fix.endswith(f"&& git push && git tag -s '{tag}' -m '{tag}'")
+    (found,) = check(evidence(update=update, object_type="tag"), a_policy())
+    assert found.fix
+    assert found.fix.endswith(f"&& git push && git tag -d '{tag}' && git tag -s '{tag}' -m '{tag}'")
+
+
+@pytest.mark.parametrize("mode", [Mode.PUBLISHED, Mode.AUDIT])
+def test_no_mending_words_move_a_published_tag(mode: Mode) -> None:
+    published = evidence(mode=mode, object_type="tag")
+    (found,) = check(published, a_policy())
+    assert found.fix == "release it as the next version: a published tag stays as it is"
+    smoke = SmokeEvidence({}, (), ((".ptguard/x.py", "a file"),))
+    assert "git tag" not in str(check(replace(published, smoke=smoke), a_policy())[0].fix)
+
+
+def test_a_foreign_file_is_mended_by_the_words_alone() -> None:
+    foreign = ((PATH, EXECUTABLE), (".ptguard/a b.py", "no record"))
+    smoke = SmokeEvidence({(".ptguard",): TREE}, (entry(),), foreign)
+    executable, other, _ = check(evidence(smoke=smoke, object_type="tag"), a_policy())
+    anew = "git commit -m 'Clean up .ptguard' && git push && git tag -d v2.9.0 && git tag -s v2.9.0 -m v2.9.0"
+    assert executable.fix == f"chmod a-x {PATH} && git add --chmod=-x -- {PATH} && {anew}"
+    assert other.fix == f"git rm -r --cached -- '.ptguard/a b.py' && {anew}"
 
 
 # --------------------------------------------------------------------------------------------- facts by name

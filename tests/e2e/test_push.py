@@ -319,6 +319,38 @@ def test_nothing_that_runs_may_lie_beside_the_policy(armed: Team) -> None:
     armed.guard("v2.9.0").refused("foreign-file")
 
 
+@pytest.mark.parametrize("path", [".ptguard/README.py", ".ptguard/keys/README.pth", ".ptguard/README.md.sh"])
+def test_a_readme_that_could_be_imported_is_none(armed: Team, path: str) -> None:
+    armed.repo.write(path, "raise SystemExit\n")
+    for name in ("README", "README.md", "README.zh-CN.md", "keys/README-first.txt"):
+        armed.repo.write(f".ptguard/{name}", "Words.\n")
+    armed.repo.commit("Code under a harmless name")
+    armed.push("main")
+    armed.tag()
+    armed.guard("v2.9.0").refused("foreign-file")
+    armed.repo.git("rm", "-q", path)
+    armed.repo.commit("Words alone")
+    armed.push("main")
+    armed.tag()
+    armed.guard("v2.9.0").accepted("v2.9.0")
+
+
+@pytest.mark.parametrize("kind", ["executable", "foreign"])
+def test_the_mending_words_mend_a_foreign_file(armed: Team, kind: str) -> None:
+    key = armed.keys.openpgp("li-wei")
+    armed.repo.git("config", "user.signingkey", key.fingerprint)
+    if kind == "executable":
+        (armed.repo.path / RECORD).chmod(0o755)
+    else:
+        armed.repo.write(".ptguard/run it.sh", "exit 1\n")
+    armed.repo.commit("What must not be there")
+    armed.push("main")
+    armed.tag()
+    fix = finding(armed.verify("v2.9.0")[1], "smoke")["fix"]
+    run("sh", "-c", fix, cwd=armed.repo.path, env={**armed.env, "GNUPGHOME": str(key.home)})
+    armed.guard("v2.9.0").accepted("v2.9.0")
+
+
 def test_a_changed_source_file_asks_for_a_new_run(armed: Team) -> None:
     armed.repo.write("net.py", "WEIGHTS = [6, 6, 6]\n")
     armed.repo.commit("Untested")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from ptguard.model import (
+    EXECUTABLE,
     DeclaredImage,
     Evidence,
     Finding,
@@ -15,7 +16,7 @@ from ptguard.model import (
     SmokeRecord,
     Status,
 )
-from ptguard.smoke_case import ID, REPORT, Case, judged, rerun, undecided
+from ptguard.smoke_case import ID, REPORT, Case, committed, judged, rerun, undecided
 from ptguard.text import sh, shown
 from ptguard.value import replace
 from ptguard.vouching import key_of
@@ -102,14 +103,21 @@ def _foreign(evidence: Evidence, found: SmokeEvidence) -> Iterator[Finding]:
             "foreign-file",
             f"{shown(path, 200)} must not lie under .ptguard/, which the record does not cover",
             got=words,
-            expected="regular, non-executable policy.toml, keys/*.asc, records with signatures, README*",
-            fix=sh("git", "rm", "-r", "--cached", "--", path),
+            expected="regular, non-executable policy.toml, keys/*.asc, records with signatures, README.md",
+            fix=_cleaned(evidence, path, words),
             location=evidence.at(path),
         )
     if len(found.foreign) > _SHOWN_FOREIGN:
         rest = len(found.foreign) - _SHOWN_FOREIGN
         fix = "git ls-tree -r HEAD .ptguard   # shows them all"
         yield Finding(ID, Status.FAIL, "foreign-file", f"{rest} more such paths lie under .ptguard/", fix=fix)
+
+
+def _cleaned(evidence: Evidence, path: str, words: str) -> str:
+    """Give the commands that take ``path`` out of the tree, or the bit that makes it executable."""
+    off = [sh("chmod", "a-x", path), sh("git", "add", "--chmod=-x", "--", path)]
+    steps = off if words == EXECUTABLE else [sh("git", "rm", "-r", "--cached", "--", path)]
+    return committed(evidence, "Clean up .ptguard", *steps)
 
 
 # --------------------------------------------------------------------------------------------- which record
