@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from ptguard.errors import PtguardError
 from ptguard.gateways import ssh
@@ -39,22 +39,20 @@ from ptguard.model import (
     TagObject,
     VersionEvidence,
 )
+from ptguard.newer import Newer
 from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
 from ptguard.parse.declared import declared_image, expected_facts, missing_source
 from ptguard.parse.tag import parse_tag, too_large
 from ptguard.parse.version import declared_version, source_path
-from ptguard.pep440 import parse as parse_version
 from ptguard.policy import changelog_paths, match_rule, version_sources
 from ptguard.remotes import Clone
 from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
 from ptguard.value import replace, value
 
-if TYPE_CHECKING:
-    from packaging.version import Version
-
 T = TypeVar("T")
 MAX_SOURCE_BYTES: Final = 1 << 20
+MAX_REMEMBERED: Final = 1024
 TAG_NAMESPACE: Final = "git"
 
 
@@ -76,10 +74,13 @@ class Scene:
 class Collector:
     """Gives the evidence of each tag of one call."""
 
-    def __init__(self, scene: Scene) -> None:
-        """Take the scene; nothing is read yet."""
+    def __init__(self, scene: Scene, asked: Sequence[RefUpdate] = ()) -> None:
+        """Take the scene and the updates that will be asked about; nothing is read yet."""
         self.scene = scene
+        self._newer = Newer(scene.clone.git, scene.policy, scene.clone.refs, asked)
         self._snapshots: dict[Oid, Snapshot] = {}
+        self._same: dict[object, object] = {}
+        self._signatures: dict[Oid, SignatureFacts | Problem | None] = {}
         # The tag's signature is verified in a thread of its own, while a record's may be here: one at a time, for
         # both go through files of the same names.
         self._verifying = threading.Lock()
@@ -103,6 +104,15 @@ class Collector:
         if self._is_history(base):
             base = replace(base, mode=Mode.PUBLISHED)
         return self._details(base, match)
+
+    def in_order(self, updates: Sequence[RefUpdate]) -> list[int]:
+        """Give the places of ``updates`` in the order to ask in: those that name one commit one after the other."""
+        if len(updates) < 3:
+            return list(range(len(updates)))
+        info = self.scene.clone.git.info
+        commits = [info(f"{u.local_oid}^{{commit}}") if u.local_oid else None for u in updates]
+        first: dict[object, int] = {}
+        return sorted(range(len(updates)), key=lambda at: (first.setdefault(commits[at], at), at))
 
     def planned(self, update: RefUpdate) -> Evidence:
         """Give the evidence of a tag that does not exist yet; ``update`` carries the commit that it is to name."""
@@ -151,18 +161,18 @@ class Collector:
     def _details(self, base: Evidence, match: RuleMatch) -> Evidence:
         """Add the parts that the checks of the rule ask for."""
         wanted = match.rule.checks
-        signature = Later(lambda: self._signature(base.tag)) if "signature" in wanted else None
+        signature = Later(lambda: self._signature_once(base.tag)) if "signature" in wanted else None
         rest = self._of_commit(base, match, base.commit) if base.commit else base
         return replace(rest, signature=_part(signature.result)) if signature else rest
 
     def _of_commit(self, base: Evidence, match: RuleMatch, commit: Oid) -> Evidence:
         wanted = match.rule.checks
         parts: dict[str, Callable[[], object]] = {
-            "branch": lambda: self._branch(match, commit),
+            "branch": lambda: self._once(commit, match.rule.branches, lambda: self._branch(match, commit)),
             "version": lambda: self._version(match, commit, base.name),
             "changelog": lambda: self._changelog(match, commit),
-            "image": lambda: self._images(commit),
-            "smoke": lambda: self._smoke(commit),
+            "image": lambda: self._once(commit, "image", lambda: self._images(commit)),
+            "smoke": lambda: self._once(commit, "smoke", lambda: self._smoke(commit)),
         }
         names = {"image": "images"}
         found = {names.get(check, check): _part(parts[check]) for check in wanted if check in parts}
@@ -170,6 +180,26 @@ class Collector:
             # The record is held against the declared image also where the image itself is not judged.
             found["images"] = _part(parts["image"]) if self.scene.policy.image else None
         return replace(base, **found)
+
+    def _once(self, commit: Oid, what: object, collect: Callable[[], T]) -> T:
+        """Give what ``collect`` gives, done once for tags in a row that name the same commit; memory stays flat."""
+        self.snapshot(commit)  # forgets what was known of the commit before
+        if what not in self._same:
+            self._same[what] = _part(collect)
+        return self._same[what]  # type: ignore[return-value]
+
+    def _signature_once(self, tag: TagObject | Problem | None) -> SignatureFacts | Problem | None:
+        """Verify each object once: the same one may be pushed under many names."""
+        if not isinstance(tag, TagObject):
+            return None
+        if tag.oid not in self._signatures:
+            found = self._signature(tag)
+            if isinstance(found, Problem) and found.status is Status.ERROR:
+                return found  # may be another the next time
+            if len(self._signatures) >= MAX_REMEMBERED:
+                self._signatures.clear()
+            self._signatures[tag.oid] = found
+        return self._signatures[tag.oid]
 
     def _signature(self, tag: TagObject | Problem | None) -> SignatureFacts | Problem | None:
         """Have the signature verified by the program of its kind; None where there is none to verify."""
@@ -222,17 +252,19 @@ class Collector:
     def _shadow(self, update: RefUpdate) -> str | None:
         """Give the branch of the remote, standing or in this push, that has the tag's name."""
         name = BRANCH_PREFIX + update.tag
-        if any(u.remote_ref == name and not u.deletion for u in self.scene.clone.updates):
-            return f"{name} in this push"
-        gone = any(u.remote_ref == name for u in self.scene.clone.updates)
-        return (
-            f"{name} on {self.scene.clone.state.name}" if name in self.scene.clone.state.branches and not gone else None
-        )
+        line = self._branch_lines.get(name)
+        if line is not None:
+            return None if line.deletion else f"{name} in this push"
+        return f"{name} on {self.scene.clone.state.name}" if name in self.scene.clone.state.branches else None
+
+    @cached_property
+    def _branch_lines(self) -> Mapping[str, RefUpdate]:
+        """Give what the push does to branches, by the ref on the remote."""
+        return {u.remote_ref: u for u in self.scene.clone.updates if u.remote_ref.startswith(BRANCH_PREFIX)}
 
     def _branch(self, match: RuleMatch, commit: Oid) -> BranchEvidence | Problem:
         """Give the matching branch of the remote that carries the commit, if one does."""
-        git, patterns = self.scene.clone.git, match.rule.branches
-        lines = {u.remote_ref: u for u in self.scene.clone.updates if u.remote_ref.startswith(BRANCH_PREFIX)}
+        git, patterns, lines = self.scene.clone.git, match.rule.branches, self._branch_lines
         tips: dict[str, list[Oid]] = {}
         ineligible = []
         for ref in {**self.scene.clone.state.branches, **lines}:
@@ -281,6 +313,7 @@ class Collector:
     def snapshot(self, commit: Oid) -> Snapshot:
         """Give the opened tree of ``commit``, shared by all tags that name it."""
         if commit not in self._snapshots:
+            self._same.clear()
             self._snapshots.clear()  # tags of a push mostly share commits in a row; memory stays flat
             self._snapshots[commit] = Snapshot(self.scene.clone.git, commit)
         return self._snapshots[commit]
@@ -288,7 +321,7 @@ class Collector:
     def _version(self, match: RuleMatch, commit: Oid, name: str) -> VersionEvidence:
         sources = [s for s in version_sources(self.scene.policy, match) if s != "none"]
         declared = tuple(self._declared_version(s, commit) for s in sources)
-        return VersionEvidence(declared, self._higher(match, commit, name))
+        return VersionEvidence(declared, self._newer.higher(match, commit, name))
 
     def _declared_version(self, source: str, commit: Oid) -> DeclaredVersion | Problem:
         found = self.snapshot(commit).file(source_path(source), MAX_SOURCE_BYTES)
@@ -296,31 +329,11 @@ class Collector:
             return replace(found, reason="no-source")
         return declared_version(source, found.data, commit)
 
-    @cached_property
-    def _versions(self) -> list[tuple[str, str | None, "Version", str]]:
-        """Every local tag that a rule with a version matches: (pattern, package, version, name)."""
-        rows: list[tuple[str, str | None, Version, str]] = []
-        for ref in self.scene.clone.refs.under(TAG_PREFIX):
-            name = ref.removeprefix(TAG_PREFIX)
-            match = match_rule(self.scene.policy, name)
-            version = parse_version(match.version) if match else None
-            if match and version is not None:
-                rows.append((match.rule.pattern, match.package, version, name))
-        return rows
-
-    def _higher(self, match: RuleMatch, commit: Oid, name: str) -> tuple[str, ...]:
-        mine = parse_version(match.version)
-        if mine is None:
-            return ()
-        same = (match.rule.pattern, match.package)
-        rivals = {
-            n for pattern, package, version, n in self._versions if (pattern, package) == same and version >= mine
-        }
-        rivals.discard(name)
-        return tuple(sorted(rivals & self.scene.clone.git.tags_before(commit))) if rivals else ()
-
     def _changelog(self, match: RuleMatch, commit: Oid) -> Changelog | Problem:
         paths = changelog_paths(self.scene.policy, match)
+        return self._once(commit, ("changelog", *paths), lambda: self._changelog_at(paths, commit))
+
+    def _changelog_at(self, paths: Sequence[str], commit: Oid) -> Changelog | Problem:
         snapshot = self.snapshot(commit)
         path = next((p for p in paths if snapshot.entry(p) is not None), paths[0] if paths else "")
         if not path:

@@ -133,8 +133,9 @@ def _asked(git: Git, wanted_remote: str | None) -> Clone:
 def _judge(request: Request, clone: Clone, policy: Policy, tags: tuple[RefUpdate, ...], mode: Mode) -> Verdict:
     published = _on_canonical(clone) if mode is Mode.PUSH else None
     with temporary_home() as home:
-        collector = Collector(Scene(clone, policy, mode, request.now, home, published))
-        verdicts = tuple(judge(collector.evidence(update), policy) for update in tags)
+        collector = Collector(Scene(clone, policy, mode, request.now, home, published), tags)
+        judged = {at: judge(collector.evidence(tags[at]), policy) for at in collector.in_order(tags)}
+    verdicts = tuple(judged[at] for at in range(len(tags)))
     return Verdict(mode, request.now, policy.source, verdicts, tuple(_notes(policy, clone.state)))
 
 

@@ -191,6 +191,19 @@ class Git:
             self._run("for-each-ref", "--format=%(refname)", *merged, TAG_PREFIX, limit=MAX_REFS_OUTPUT)
         )
 
+    def history(self, commits: Sequence[Oid], *, named: bool) -> Sequence[tuple[Oid, tuple[Oid, ...]]]:
+        """Give ``commits`` and all their ancestors with their parents, no commit before its parents.
+
+        ``named``: only those that refs name and the merges between them, each with the nearest such ones as parents
+        (git-rev-list(1), ``--simplify-by-decoration``). A commit of the empty tree may be left out of these where
+        it is a root, also when a ref names it: git takes it for one that changes nothing.
+        """
+        options = ("--topo-order", "--reverse", "--parents", *(("--simplify-by-decoration",) if named else ()))
+        stdin = "".join(f"{commit}\n" for commit in commits).encode("ascii")
+        out = self._run("rev-list", *options, "--stdin", stdin=stdin, limit=MAX_REFS_OUTPUT)
+        rows = (line.split(" ") for line in out.decode("ascii").split("\n") if line)
+        return [(commit, tuple(parents)) for commit, *parents in rows]
+
     def tags_at(self, commit: Oid) -> tuple[str, ...]:
         """Give the names (after refs/tags/) of the tags that name ``commit``, directly or through a tag object."""
         out = self._run("for-each-ref", "--format=%(refname)", f"--points-at={commit}", TAG_PREFIX)
