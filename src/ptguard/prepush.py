@@ -8,7 +8,7 @@ from typing import Final
 
 from ptguard.errors import ExitCode, UsageError
 from ptguard.judging import Request, Unjudged, judge_push
-from ptguard.report import load
+from ptguard.report.text import parts
 from ptguard.terminal import wants_color
 from ptguard.verdict import exit_code
 
@@ -45,5 +45,5 @@ def judge_stdin(request: Request, remote: str, url: str) -> ExitCode:
         if verdict.note:
             sys.stderr.write(f"ptguard: note: {verdict.note}\n")
         return ExitCode.ACCEPTED
-    sys.stderr.write(load("text").verdict(verdict, color=wants_color(sys.stderr)))
+    sys.stderr.writelines(parts(verdict, color=wants_color(sys.stderr)))
     return exit_code(verdict)

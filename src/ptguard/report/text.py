@@ -22,7 +22,12 @@ _NAMED: Final = 5
 
 def verdict(verdict: Verdict, *, color: bool = False) -> str:
     """Give the whole report; the last lines of a refused push say what was refused and that nothing was pushed."""
-    return "".join(f"{line}\n" for line in _lines(verdict, color=color))
+    return "".join(parts(verdict, color=color))
+
+
+def parts(verdict: Verdict, *, color: bool = False) -> Iterator[str]:
+    """Give the same report line by line: ten thousand tags make ten megabytes, which nobody needs at once."""
+    return (f"{line}\n" for line in _lines(verdict, color=color))
 
 
 def error(error: PtguardError, *, color: bool = False) -> str:
