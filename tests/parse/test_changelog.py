@@ -171,7 +171,8 @@ def test_a_section_named_twice_is_there_twice() -> None:
         ("- Nothing changed yet.", 0),
         ("_No changes_", 0),
         ("- No changes to the API", 1),
-        ("&nbsp;", 1),
+        ("&nbsp;", 0),
+        ("- R&nbsp;D", 1),
         ("```python\nimport torch\n```", 1),
         ("    code", 1),
         ("> quoted", 1),
@@ -204,6 +205,14 @@ def test_empty_subsections() -> None:
         "## 2.9.0\n\n### Added\n\n- x\n\n### Fixed\n\n<!-- none -->\n\n### Changed\n\n#### Deep\n\n- y\n\n### Removed\n"
     )
     assert section(text + OLD).empty_subsections == ("Fixed", "Removed")
+
+
+@pytest.mark.parametrize("heading", ["2.9.0", "2.9.0 (Apr 5)", "v2.9.0: Falcon", "2.9.0 - 2025-04-05"])
+def test_releases_below_a_year(heading: str) -> None:
+    years = f"# Log\n\n## 2025\n\n### {heading}\n- x\n\n## 2024\n\n### 2.8.0 (Mar 1)\n- y\n"
+    assert section(years).body == section(years, "2.8.0").body == 1
+    assert "3.13.1" not in versions(f"# Log\n\n## {heading}\n- x\n\n### 3.13.1 support\n- y\n")
+    assert "3.13.1" not in versions("# Log\n\n## 2025\n- x\n\n### Python 3.13.1\n- y\n")
 
 
 def test_digest_is_of_the_words() -> None:

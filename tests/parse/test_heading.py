@@ -133,6 +133,8 @@ def test_refused(title: str) -> None:
         ("2.9.0 (unreleased)", "unreleased"), ("2.9.0 - Unreleased", "Unreleased"), ("[Unreleased] 2.9.0", "Unreleased"),
         ("Upcoming: 2.9.0", "Upcoming"), ("2.9.0 (in development)", "in development"), ("2.9.0 - DD/MM/YYYY", "DD/MM/YYYY"),
         ("2.9.0 (April XX, 2025)", "April XX"), ("2.9.0 (released TBA)", "released TBA"), ("2.9.0 - {{ date }}", "{{ date }}"),
+        ("2.9.0 (planned)", "planned"), ("2.9.0 draft", "draft"), ("2.9.0 - cancelled", "cancelled"), ("Draft 2.9.0", "Draft"),
+        ("Roadmap: 2.9.0", "Roadmap"), ("TODO 2.9.0", "TODO"), ("2.9.0 (never released)", "never released"),
     ],
 )  # fmt: skip
 def test_placeholders(title: str, text: str) -> None:

@@ -118,6 +118,7 @@ _BEFORE: Final = phrases(
 _PROMISES: Final = phrases(
     "tba, tbd, tbc, to be announced, to be determined, to be decided, to be released, todo, wip, fixme"
     ", work in progress, unreleased, un-released, not released, not yet released, not released yet, in development"
+    ", planned, draft, tentative, cancelled, canceled, skipped, never released"
     ", in progress, under development, coming soon, upcoming, date, release date, release-date, release_date"
     ", 20xx, 20??, 未发布, 未定, 待定, 未リリース"
 )

@@ -39,7 +39,7 @@ _PLAIN_WORDS: Final = _words(
 )
 _DOC_WORDS: Final = _words("changelog change changes history news notes note what's what’s whats new")
 _LINKING: Final = _words("in for of the")
-_PROMISING: Final = _words("unreleased upcoming next planned 未发布")
+_PROMISING: Final = _words("unreleased upcoming next planned draft roadmap todo wip tentative 未发布")
 _PROSE: Final = _words(
     "a add added adds after all an and are as at backport backported backports before below between breaking build bump"
     " bumped by compat compatibility compatible deprecate deprecated deprecates deprecations dependency do does drop"

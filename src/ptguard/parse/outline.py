@@ -20,6 +20,7 @@ _NOTHING: Final = phrases(
     ", nothing changed yet, no changes, no changes yet, nothing here yet, placeholder, fill me in, fill this in"
     ", to be done, to be written, unreleased"
 )
+_YEAR: Final = r"(?:19|20)\d\d"
 _WORD: Final = re.compile(r"[^\W_]+")
 _LIKE_HEADING: Final = r"\s*(?:[>*+-]\s+|>)*#{1,6}(.*)"
 
@@ -82,6 +83,8 @@ def substance(text: str) -> bool:
     """Tell whether a line says something: not only marks, a comment or the words "nothing yet"."""
     if "<!--" in text:
         text = re.sub(r"<!--.*?(?:-->|$)", " ", text)
+    if "&" in text:
+        text = re.sub(r"&(?:nbsp|#160|#xa0|ensp|emsp|thinsp|zwj|zwnj|shy);", " ", text, flags=re.IGNORECASE)
     if len(text) > 40:
         return bool(_WORD.search(text))
     words = _WORD.findall(text)
@@ -149,6 +152,8 @@ def _is_subheading(candidate: _Candidate) -> bool:
     if not candidate.above:
         return False
     heading, outer = candidate.heading, candidate.above[-1]
+    if re.fullmatch(_YEAR, outer.heading.version) and len(candidate.release) > 2 and not heading.name:
+        return False  # "### 2.9.0 (Apr 5)" below "## 2025"
     if heading.name and not pep440.same_name(heading.name, outer.heading.name):
         return True
     if heading.date_text is not None or heading.bare:
