@@ -97,6 +97,32 @@ def test_a_dirty_work_tree_is_refused_by_name(source_repo: Repo, change: Any, na
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
+def test_a_change_that_git_is_told_not_to_see_is_refused_and_made_visible_again(source_repo: Repo, flag: str) -> None:
+    source_repo.git("update-index", f"--{flag}", "src/model.py", "CHANGELOG.md", ".ptguard/policy.toml")
+    source_repo.write("src/model.py", "another model\n")
+    source = read_source(source_repo.path, ("CHANGELOG.md",))
+    assert (source.dirty, source.hidden) == (("src/model.py",), ("src/model.py",))
+    with pytest.raises(UsageError) as caught:
+        refuse_dirty(source)
+    assert "src/model.py" in caught.value.message
+    assert caught.value.fix
+    run("sh", "-c", caught.value.fix, cwd=source_repo.path, env=source_repo.env)
+    seen = read_source(source_repo.path)
+    assert (seen.dirty, seen.hidden) == (("src/model.py",), ())
+
+
+def test_a_replaced_tree_is_not_what_the_record_names(source_repo: Repo) -> None:
+    real = source_repo.git("rev-parse", "HEAD")
+    source_repo.write("src/model.py", "another model\n")
+    other = source_repo.commit()
+    source_repo.git("reset", "-q", "--hard", real)
+    source_repo.git("replace", real, other)
+    source_repo.git("reset", "-q", "--hard")
+    assert (source_repo.path / "src/model.py").read_text() == "another model\n"
+    assert read_source(source_repo.path).dirty == ("src/model.py",)
+
+
 def test_many_dirty_files_are_named_in_part() -> None:
     with pytest.raises(UsageError, match="and 40 more"):
         refuse_dirty(replace(SOURCE, untracked=tuple(f"f{i}" for i in range(50))))

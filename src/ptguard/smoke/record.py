@@ -29,11 +29,19 @@ from ptguard.value import value
 
 GUARD_FOLDER: Final = ".ptguard"
 _NAMED: Final = 10
+# In a sparse checkout this also says to bring all files back.
+_SHOW_AGAIN: Final = (
+    "git sparse-checkout disable && git ls-files -z"
+    " | git update-index -z --no-assume-unchanged --no-skip-worktree --stdin"
+)
 
 
 @value
 class Source:
-    """What is tried: HEAD's ``commit``, its ``tree`` without ``excluded``; ``dirty`` and ``untracked`` paths."""
+    """What is tried: HEAD's ``commit``, its ``tree`` without ``excluded``; ``dirty`` and ``untracked`` paths.
+
+    ``hidden`` are those of the dirty ones that git was told not to look at, so that nobody knows what they hold.
+    """
 
     commit: Oid
     tree: Oid
@@ -41,6 +49,7 @@ class Source:
     excluded: tuple[str, ...]
     dirty: tuple[str, ...]
     untracked: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
 
 
 @value
@@ -72,8 +81,10 @@ def read_source(root: Path, ignore: Sequence[str] = ()) -> Source:
             raise GitError(tree.message, fix=tree.fix)
         object_format = git.object_format
     states = [(code, path) for code, path in _status(root) if not _left_out(path, excluded)]
-    dirty = tuple(path for code, path in states if code != "??")
-    return Source(commit, tree, object_format, excluded, dirty, tuple(path for code, path in states if code == "??"))
+    hidden = tuple(path for path in _hidden(root) if not _left_out(path, excluded))
+    dirty = tuple(dict.fromkeys([*(path for code, path in states if code != "??"), *hidden]))
+    untracked = tuple(path for code, path in states if code == "??")
+    return Source(commit, tree, object_format, excluded, dirty, untracked, hidden)
 
 
 def _left_out(path: str, excluded: Sequence[str]) -> bool:
@@ -83,16 +94,32 @@ def _left_out(path: str, excluded: Sequence[str]) -> bool:
 def _status(root: Path) -> list[tuple[str, str]]:
     """Give (state, path) of all that differs from HEAD, by the user's own git (git-status(1), porcelain v1)."""
     words = ("--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=none", "--no-renames")
-    env = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
-    done = run(["git", "status", *words], env=env, cwd=root, timeout=120, limit=1 << 26)
+    return [(entry[:2], entry[3:]) for entry in _lines(root, "status", *words)]
+
+
+def _hidden(root: Path) -> list[str]:
+    """Give the paths that are assumed unchanged or left out of the work tree (git-ls-files(1), ``-v``)."""
+    tags = ((entry[:1], entry[2:]) for entry in _lines(root, "ls-files", "-v", "-z"))
+    return [path for tag, path in tags if tag == "S" or tag.islower()]
+
+
+def _lines(root: Path, *words: str) -> list[str]:
+    env = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+    done = run(["git", *words], env=env, cwd=root, timeout=120, limit=1 << 26)
     if done.returncode != 0:
-        raise GitError(f"git status failed: {shown(done.stderr, 200)}")
-    entries = done.stdout.decode("utf-8", "surrogateescape").split("\0")
-    return [(entry[:2], entry[3:]) for entry in entries if entry]
+        raise GitError(f"git {words[0]} failed: {shown(done.stderr, 200)}")
+    return [line for line in done.stdout.decode("utf-8", "surrogateescape").split("\0") if line]
 
 
 def refuse_dirty(source: Source) -> None:
     """Raise a UsageError that names the files where the work tree holds what is not committed."""
+    if source.hidden:
+        named = ", ".join(shown(path, 120) for path in source.hidden[:_NAMED])
+        raise UsageError(
+            f"git is told not to look at {len(source.hidden)} files of the work tree, so nobody knows what is tried:"
+            f" {named}",
+            fix=_SHOW_AGAIN,
+        )
     paths = (*source.dirty, *source.untracked)
     if paths:
         named = ", ".join(shown(path, 120) for path in paths[:_NAMED])
