@@ -232,4 +232,7 @@ def _signature_problem(case: Case, problem: Problem) -> Finding:
     status = problem.status if problem.status is Status.ERROR else Status.FAIL
     reason = problem.reason if known else ("could-not-decide" if status is Status.ERROR else "bad-signature")
     where = problem.location or case.evidence.at(case.record.path)
-    return Finding.of(ID, replace(problem, reason=reason, status=status, location=where))
+    again = rerun(case.declared.reference if case.declared else None, case.smoke, case.evidence)
+    expected = problem.expected or "a signature of these very bytes by a key of [smoke] signers"
+    mended = replace(problem, expected=expected, fix=problem.fix or again)
+    return Finding.of(ID, replace(mended, reason=reason, status=status, location=where))

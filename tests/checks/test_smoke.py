@@ -608,6 +608,13 @@ def test_what_the_verifier_found_is_said_in_the_words_of_this_check(reason: str,
     assert signed(Problem(reason, "words", fix="x", status=status)) == [shown]
 
 
+@pytest.mark.parametrize("reason", ["unsigned", "bad-signature"])
+def test_a_record_whose_signature_is_missing_or_bad_is_mended_by_a_new_run(reason: str) -> None:
+    (found,) = check(evidence(entry(signature=Problem(reason, "x"))), a_policy())
+    assert (found.reason, found.expected) == (reason, "a signature of these very bytes by a key of [smoke] signers")
+    assert str(found.fix).startswith("ptguard smoke --image ")
+
+
 def test_a_signature_that_was_not_looked_at_is_no_second_finding() -> None:
     not_looked_at = Problem("wrong-tree", "not looked at", fix="x")
     assert reasons(check(evidence(entry(OLD_TREE, signature=not_looked_at)), a_policy())) == ["wrong-tree"]

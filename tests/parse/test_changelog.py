@@ -268,6 +268,15 @@ def test_not_read(data: bytes, reason: str, got: str) -> None:
     assert "\n" not in problem.message + problem.fix
 
 
+def test_the_words_that_mend_an_undecodable_file_end_in_no_comment() -> None:
+    problem = parse_changelog("a b.md", "## 2.9.0\n- café".encode("latin-1"))
+    assert isinstance(problem, Problem)
+    assert problem.fix == (
+        "if it is ISO-8859-1: iconv -f ISO-8859-1 -t UTF-8 'a b.md' > changelog.tmp && mv changelog.tmp 'a b.md'"
+        " && git commit -m 'Write the changelog in UTF-8' -- 'a b.md'"
+    )
+
+
 def test_read_up_to_the_limits() -> None:
     assert isinstance(parse_changelog("C.md", b"x" * MAX_CHANGELOG_BYTES), Changelog)
     assert isinstance(parse_changelog("C.md", b"\r\n" * MAX_CHANGELOG_LINES), Changelog)

@@ -120,7 +120,7 @@ def _undecodable(path: str, offset: int, data: bytes, guess: str) -> Problem:
         f"{shown(path)} is not UTF-8 text",
         f"byte 0x{data[offset]:02x} in line {line}",
         "UTF-8 text",
-        f"{recode}   # if it is {guess}",
+        f"if it is {guess}: {recode} && {sh('git', 'commit', '-m', 'Write the changelog in UTF-8', '--', path)}",
         Location(path, line),
     )
 
