@@ -178,6 +178,13 @@ def test_lines_that_cannot_be_read_are_not_taken_for_none(hook: Hook, lines: str
     assert "nothing was pushed" in done.stderr
 
 
+def test_a_closed_standard_input_is_no_push_without_tags(hook: Hook) -> None:
+    shell = [shutil.which(hook.shell[0]) or "sh", *hook.shell[1:]]
+    done = run("sh", "-c", 'exec "$@" <&-', "sh", *shell, hook.path, "origin", "url", check=False, timeout=20)
+    assert done.returncode == 3  # bash would wait for itself: the pipe of $(cat) takes the free descriptor
+    assert "nothing was pushed" in done.stderr
+
+
 @pytest.mark.parametrize(("guard", "other", "both"), [(0, 0, 0), (1, 0, 1), (0, 7, 7), (3, 7, 3)])
 def test_guard_and_chained_hook_both_run_and_either_refuses(hook: Hook, guard: int, other: int, both: int) -> None:
     hook.fake.answer(guard)
