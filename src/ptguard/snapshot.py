@@ -1,6 +1,7 @@
 """The files of one commit, read from its raw tree objects; the working tree is never looked at."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from ptguard.errors import GitError
@@ -35,7 +36,19 @@ class Snapshot:
         Raises:
             GitError: it is not here or too large.
         """
-        return self.git.read(oid, "tree", MAX_TREE_BYTES)
+        with self._left_out():
+            return self.git.read(oid, "tree", MAX_TREE_BYTES)
+
+    @contextmanager
+    def _left_out(self) -> Iterator[None]:
+        """Say how to get what a partial clone left out; it is not fetched here, in an environment without a name."""
+        try:
+            yield
+        except GitError as error:
+            if not self.git.partial:
+                raise
+            fix = f"git archive {self.commit} >/dev/null   # this clone is partial: that brings the commit's files"
+            raise GitError(error.message, fix=fix) from error
 
     def folder(self, oid: Oid) -> tuple[TreeEntry, ...]:
         """Give the entries of the tree object ``oid``.
@@ -76,9 +89,10 @@ class Snapshot:
         if entry.mode not in REGULAR:
             kind = "a submodule" if entry.mode == SUBMODULE else "a folder"
             return Problem("not-a-file", f"{path} is no regular file", kind, "a regular file", location=where)
-        found = self.git.info(entry.oid)
-        if found is None:
-            raise GitError(f"{path} (object {entry.oid}) is not in this repository", fix="git fetch --all --tags")
+        with self._left_out():
+            found = self.git.info(entry.oid)
+            if found is None:
+                raise GitError(f"{path} (object {entry.oid}) is not in this repository", fix="git fetch --all --tags")
         if found[2] > limit:
             return Problem(
                 "too-large", f"{path} is too large", f"{found[2]} bytes", f"at most {limit} bytes", location=where

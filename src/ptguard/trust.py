@@ -205,9 +205,12 @@ def _no_policy(anchor: Anchor, problem: Problem, remote: Remote | None) -> Polic
     if anchor.file:
         return PolicyError(f"the policy file {shown(str(anchor.file))} cannot be read: {problem.message}")
     push = sh("git", "push", "-u", remote.name, anchor.branch or "main") if remote else "push it to the trust branch"
+    message = f"no policy to judge by at {shown(anchor.source)} ({anchor.commit}): {problem.message}"
+    if problem.reason != "missing-file":
+        way = f"make {POLICY_PATH} a regular file of at most {MAX_POLICY_BYTES} bytes, commit it"
+        return PolicyError(message, fix=f"{way}, then {push}")
     return PolicyError(
-        f"no policy to judge by at {shown(anchor.source)} ({anchor.commit}): {problem.message}",
-        fix=f"ptguard init && git add {POLICY_FOLDER} && git commit -m 'Add the release policy' && {push}",
+        message, fix=f"ptguard init && git add {POLICY_FOLDER} && git commit -m 'Add the release policy' && {push}"
     )
 
 

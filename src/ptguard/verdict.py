@@ -14,6 +14,7 @@ POLICY = "policy"
 ASKED_OF_ALL = "immutable"
 # What only a tag object can show.
 NEED_AN_OBJECT = ("annotated", "signature")
+_RULE_FOR_IT = "add a [[tags]] rule on the trust branch"
 
 
 def exit_code(verdict: Verdict) -> ExitCode:
@@ -62,7 +63,9 @@ def _without_rule(evidence: Evidence, policy: Policy) -> list[Finding]:
             words,
             got=evidence.name,
             expected=f"a name that matches one of: {patterns}",
-            fix="push the wanted tag by name instead of --tags, or add a [[tags]] rule on the trust branch",
+            fix=_RULE_FOR_IT
+            if evidence.update.deletion
+            else f"push the wanted tag by name instead of --tags, or {_RULE_FOR_IT}",
         ),
         *_name_findings(evidence),
     ]

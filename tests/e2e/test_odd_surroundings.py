@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.team import Team
-from tests.support import run
+from tests.support import Repo, run
 
 pytestmark = pytest.mark.e2e
 ZERO = "0" * 40
@@ -189,3 +189,49 @@ def test_two_remotes_at_one_url_are_both_named(armed: Team) -> None:
     done = armed.repo.try_git("push", "../remote.git", "v2.9.0")
     assert done.returncode != 0 and "several remotes push to ../remote.git (origin, second)" in done.stderr
     assert "git push origin" in done.stderr
+
+
+@pytest.mark.parametrize("left_out", ["blob:none", "tree:0"])
+def test_a_partial_clone_says_how_to_get_what_it_left_out(team: Team, tmp_path: Path, left_out: str) -> None:
+    team.tag()
+    team.push("v2.9.0")
+    for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+        team.repo.git("config", "-f", str(team.remote / "config"), key, "true")
+    run(
+        "git", "clone", "-q", "--no-checkout", f"--filter={left_out}", f"file://{team.remote}", tmp_path / "partial",
+        env=team.env,
+    )  # fmt: skip
+    partial = Repo(tmp_path / "partial", team.env)
+    done = partial.ptguard("verify", "v2.9.0")
+    assert done.returncode == 3, done.stdout + done.stderr
+    (mend,) = [line.split("mend", 1)[1] for line in done.stderr.splitlines() if "mend" in line]
+    assert "git archive" in mend
+    run("sh", "-c", mend, cwd=partial.path, env=team.env)
+    done = partial.ptguard("verify", "v2.9.0")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "large"])
+def test_a_policy_that_is_no_plain_file_is_not_to_be_made_anew(armed: Team, kind: str) -> None:
+    armed.tag()
+    policy = armed.repo.path / ".ptguard/policy.toml"
+    if kind == "large":
+        policy.write_bytes(b"#" * (1 << 20) + b"#")
+    else:
+        policy.unlink()
+    if kind == "link":
+        policy.symlink_to("../net.py")
+    if kind == "folder":
+        armed.repo.write(".ptguard/policy.toml/net.py", "")
+    armed.repo.commit("An odd policy")
+    armed.push("main")
+    done = armed.guard("v2.9.0").refused()
+    assert "make .ptguard/policy.toml a regular file" in done.screen and "ptguard init" not in done.screen
+    assert team_code(armed) == 2
+
+
+def test_a_deletion_that_no_rule_is_for_gets_words_of_its_own(armed: Team) -> None:
+    armed.repo.git("tag", "stray")
+    armed.push("stray")
+    done = armed.guard("--delete", "stray").refused("unmatched")
+    assert "add a [[tags]] rule" in done.screen and "--tags" not in done.screen

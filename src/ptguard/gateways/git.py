@@ -4,6 +4,7 @@ GitPython is not used here: importing it costs about 100 ms at every push and it
 repositories (docs/adr/0002-gitpython-off-the-hot-path.md).
 """
 
+import functools
 import hashlib
 import os
 import re
@@ -105,10 +106,19 @@ class Git:
         self._contents = self._contents or _Batch("--batch", self._env)
 
     def info(self, name: str) -> tuple[Oid, str, int] | None:
-        """Give (object id, type, size in bytes) of an object id or ``<oid>^{commit}``; None where there is none."""
+        """Give (object id, type, size in bytes) of an object id or ``<oid>^{commit}``; None where there is none.
+
+        Raises:
+            GitError: git ended over it, as it does at a damaged object and at one that a partial clone left out.
+        """
         if self._info is None:
             self._info = _Batch("--batch-check", self._env)
-        return self._info.header(name)
+        try:
+            return self._info.header(name)
+        except GitError:
+            self._info.close()
+            self._info = None  # the other objects are asked for as before
+            raise
 
     def read(self, oid: Oid, kind: str, limit: int) -> bytes:
         """Give the raw bytes of the object ``oid``, which must be of type ``kind`` and at most ``limit`` bytes.
@@ -129,6 +139,12 @@ class Git:
         if hash_object(kind, data, self.object_format) != oid:
             raise GitError(f"object {oid} is damaged: its content has another id", fix="git fsck --full")
         return data
+
+    @functools.cached_property
+    def partial(self) -> bool:
+        """Whether the clone was made with a filter, so that objects may be left out (gitrepository-layout(5))."""
+        config = self.local_config()
+        return "extensions.partialclone" in config or any(key.endswith(".promisor") for key in config)
 
     def tree_of(self, commit: Oid) -> Oid:
         """Give the id of the tree of ``commit``.
@@ -327,6 +343,8 @@ class _Batch:
         except OSError as error:
             raise GitError("git cat-file ended early") from error
         line = stdout.readline(1 << 16)
+        if not line:
+            raise GitError(f"git ended over object {shown(name, 80)}: it is damaged or not here", fix="git fsck --full")
         if line.endswith((b" missing\n", b" ambiguous\n")):
             return None
         match = _INFO.fullmatch(line)
