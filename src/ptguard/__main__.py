@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 from ptguard.errors import ExitCode, PtguardError
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_caught: list[int] = []
 
 
 def main() -> NoReturn:
@@ -26,7 +27,8 @@ def main() -> NoReturn:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Interrupt once: what is signalled again while we clear up would leave files and programs behind."""
-    del number, frame
+    del frame
+    _caught.append(number)
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -63,10 +65,10 @@ def run(args: list[str]) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except PtguardError as error:
-        return _complain(error)
+        return _interrupted() if _caught else _complain(error)
     except Exception as error:  # whatever breaks must refuse, with words and a code of its own
-        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-            return _interrupted()  # as a C library hands it on: "returned a result with an exception set"
+        if _caught:  # a library in C may make a SystemError of it: "returned a result with an exception set"
+            return _interrupted()
         words = f"ptguard itself failed: {type(error).__name__}: {error}"
         return _complain(PtguardError(words, fix="report it, please"))
 
