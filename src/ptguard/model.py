@@ -404,7 +404,7 @@ class BranchEvidence:
     """``matching``: the refs of the remote that the rule's patterns match; ``carrier``: one that contains the commit.
 
     ``ineligible``: refs of this push that would match but do not count (created, forced or deleted by it);
-    ``pushed``: the branches of the local repository that contain the commit, for the mending words.
+    ``local``: short names of local branches that match and contain the commit, for the mending words.
     """
 
     matching: tuple[str, ...]

@@ -6,7 +6,7 @@ import pytest
 
 from ptguard.checks.branch import REASONS, check
 from ptguard.model import BranchEvidence, Finding, Problem, Status
-from tests.build import evidence, policy
+from tests.build import COMMIT, evidence, policy
 
 MAIN, RELEASE = "refs/heads/main", "refs/heads/release/2"
 
@@ -20,10 +20,21 @@ def judged(found: BranchEvidence | Problem | None, **changes: Any) -> Finding:
 def test_a_carried_commit_passes_and_another_is_refused() -> None:
     good = judged(BranchEvidence((MAIN,), MAIN))
     assert good.status is Status.PASS and good.message == "on main of origin"
-    bad = judged(BranchEvidence((MAIN, RELEASE), None))
+    bad = judged(BranchEvidence((MAIN, RELEASE), None, local=("main",)))
     assert (bad.status, bad.reason) == (Status.FAIL, "not-on-branch")
     assert bad.fix == "git push origin main && git push origin v2.9.0"
     assert bad.expected == "reachable from main, release/*"
+
+
+def test_the_mending_words_bring_the_commit_to_a_release_branch() -> None:
+    def fix(*local: str, planned: bool = False) -> str | None:
+        return judged(BranchEvidence((MAIN, RELEASE), None, local=local), planned=planned).fix
+
+    tag = "git push origin v2.9.0"
+    assert fix("release/2", "main") == f"git push origin main && {tag}"
+    assert fix("release/2") == f"git push origin release/2 && {tag}"
+    assert fix() == f"git switch main && git merge {COMMIT} && git push origin main && {tag}"
+    assert fix("main", planned=True) == "git push origin main && ptguard tag v2.9.0"
 
 
 def test_a_branch_that_the_push_makes_does_not_count() -> None:

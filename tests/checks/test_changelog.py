@@ -64,7 +64,7 @@ def test_a_missing_section_names_what_is_there_and_what_to_add() -> None:
     assert finding.expected == "a section for v2.9.0"
     assert finding.location == Location("CHANGELOG.md", 5, COMMIT)
     assert finding.fix == (
-        f'add "## [2.9.0] - 2026-11-22" and what changed below it to CHANGELOG.md, commit, then {RETAG}'
+        f'add "## [2.9.0] - 2026-11-22" and what changed below it to CHANGELOG.md, commit, push the branch, then {RETAG}'
     )
 
 
@@ -120,7 +120,7 @@ def test_two_sections() -> None:
 def test_an_empty_section(body: str) -> None:
     found = judged(f"# Changelog\n\n## [2.9.0] - 2026-11-22\n\n{body}{OLD}")
     assert [(f.reason, f.status) for f in found] == [("empty-section", Status.FAIL)]
-    assert found[0].fix == f"write what changed below CHANGELOG.md:3, commit, then {RETAG}"
+    assert found[0].fix == f"write what changed below CHANGELOG.md:3, commit, push the branch, then {RETAG}"
 
 
 def test_a_yanked_section() -> None:
@@ -237,7 +237,7 @@ def test_what_was_not_collected_never_passes() -> None:
 
 def test_words_for_a_tag_that_is_not_there_yet_and_for_one_that_is_published() -> None:
     (before,) = judged(OLD, object_type=None, tag=None)
-    assert str(before.fix).endswith("commit, then git tag -s v2.9.0 -m v2.9.0")
+    assert str(before.fix).endswith("commit, push the branch, then git tag -s v2.9.0 -m v2.9.0")
     remote = RemoteState("origin", {"refs/tags/v2.9.0": OTHER}, {})
     for changes in ({"remote": remote}, {"mode": Mode.PUBLISHED}, {"mode": Mode.AUDIT}):
         (after,) = judged(OLD, **changes)

@@ -53,7 +53,7 @@ def test_another_version_is_refused(value: str) -> None:
     (finding,) = judged(of(value))
     assert (finding.status, finding.reason) == (Status.FAIL, "mismatch")
     assert (finding.got, finding.expected, finding.location) == (value, "2.9.0", PLACE)
-    assert finding.fix == f"set 2.9.0 in pyproject.toml:3, commit, then {RETAG}"
+    assert finding.fix == f"set 2.9.0 in pyproject.toml:3, commit, push the branch, then {RETAG}"
 
 
 def test_a_candidate_may_carry_the_release_if_the_policy_says_so() -> None:
@@ -104,7 +104,7 @@ def test_sources_that_declare_nothing() -> None:
     problem = Problem("no-source", "VERSION is not in the tagged tree", location=Location("VERSION", None, COMMIT))
     (finding,) = judged(problem)
     assert (finding.status, finding.reason, finding.got) == (Status.FAIL, "no-source", "no file VERSION")
-    assert finding.fix == f"set 2.9.0 in VERSION, commit, then {RETAG}"
+    assert finding.fix == f"set 2.9.0 in VERSION, commit, push the branch, then {RETAG}"
     assert [f.reason for f in judged(problem, of("2.9.0"))] == ["no-source"]
     told = Problem("unreadable", "m", "g", "e", "f", PLACE)
     assert judged(told) == [Finding.of(ID, told)]

@@ -55,7 +55,7 @@ def _refusal(evidence: Evidence, found: BranchEvidence, patterns: str, commit: s
             f"no branch of {remote} matches the rule's branches",
             f"no branch like {patterns}",
             "a release branch on the remote",
-            _push_first(evidence, "main"),
+            _push_first(evidence, "main", found.local),
         )
     got = f"{commit[:12]} is not in {', '.join(map(_short, counting)) or 'any of them'}"
     if found.ineligible:
@@ -66,13 +66,23 @@ def _refusal(evidence: Evidence, found: BranchEvidence, patterns: str, commit: s
         f"the tagged commit is on no release branch of {remote}",
         got,
         f"reachable from {patterns}",
-        _push_first(evidence, first),
+        _push_first(evidence, first, found.local),
     )
 
 
-def _push_first(evidence: Evidence, branch: str) -> str:
+def _push_first(evidence: Evidence, branch: str, carriers: Sequence[str] = ()) -> str:
+    """Give the commands that bring the commit to ``branch`` of the remote, then the tag.
+
+    ``carriers``: local release branches that contain the commit; without one it has to be merged first.
+    """
     remote = evidence.remote.name
-    return f"{sh('git', 'push', remote, branch)} && {sh('git', 'push', remote, evidence.name)}"
+    steps = []
+    if carriers:
+        branch = branch if branch in carriers else carriers[0]
+    elif evidence.commit:
+        steps = [sh("git", "switch", branch), sh("git", "merge", evidence.commit)]
+    tag = sh("ptguard", "tag", evidence.name) if evidence.planned else sh("git", "push", remote, evidence.name)
+    return " && ".join([*steps, sh("git", "push", remote, branch), tag])
 
 
 def _short(ref: str) -> str:

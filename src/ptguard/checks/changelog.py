@@ -114,7 +114,7 @@ def _missing(evidence: Evidence, policy: Policy, log: Changelog, match: RuleMatc
         f"{shown(log.path)} has no section for {name}",
         seen,
         f"a section for {name} or for {base}" if final else f"a section for {name}",
-        f"{edit}, commit, then {_retag(evidence)}",
+        f"{edit}, commit, push the branch, then {_retag(evidence)}",
         evidence.at(log.path, line),
     )
 
@@ -223,7 +223,7 @@ class _Judge:
 
     def fail(self, reason: str, message: str, got: str, expected: str, *, edit: str) -> Finding:
         """Give a finding that refuses; ``edit`` is what to change before the tag is made anew."""
-        fix = f"{edit}, commit, then {_retag(self.evidence)}"
+        fix = f"{edit}, commit, push the branch, then {_retag(self.evidence)}"
         where = self.evidence.at(self.log.path, self.section.line)
         return Finding(ID, Status.FAIL, reason, message, got, expected, fix, where)
 

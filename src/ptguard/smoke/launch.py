@@ -88,10 +88,12 @@ def pick(name: str, root: Path, python: str | None) -> "LocalRunner":
             f"{words}this version of ptguard starts no container yet",
             fix="ptguard smoke --runner local --image REF@sha256:…   # on a machine, or in a job, that runs the image",
         )
-    found = python or shutil.which("python") or shutil.which("python3") or sys.executable
-    if shutil.which(found) is None:
-        raise UsageError(f"{shown(found)} is no interpreter that can be run", fix="ptguard smoke --python PATH …")
-    return LocalRunner(root, found)
+    wanted = python or shutil.which("python") or shutil.which("python3") or sys.executable
+    found = shutil.which(wanted)
+    if found is None:
+        raise UsageError(f"{shown(wanted)} is no interpreter that can be run", fix="ptguard smoke --python PATH …")
+    # The probe runs in an empty folder, where a path from here means nothing; links stay, a venv's python is one.
+    return LocalRunner(root, str(Path(found).absolute()))
 
 
 class LocalRunner:
