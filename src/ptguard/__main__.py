@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -12,7 +13,8 @@ from typing import Final, NoReturn
 from ptguard.errors import ExitCode, PtguardError
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_caught: list[int] = []
+_CLEARING_UP: Final = 1.0
+_caught: list[float] = []
 
 
 def main() -> NoReturn:
@@ -26,12 +28,12 @@ def main() -> NoReturn:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Interrupt once: what is signalled again while we clear up would leave files and programs behind."""
-    del frame
-    _caught.append(number)
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    """Interrupt, but not again while we clear up: that would leave files and programs behind."""
+    del number, frame
+    now = time.monotonic()
+    if not _caught or now - _caught[-1] > _CLEARING_UP:
+        _caught.append(now)
+        raise KeyboardInterrupt
 
 
 def _open_streams() -> None:
@@ -61,7 +63,8 @@ def _told(code: int) -> int:
 def run(args: list[str]) -> int:
     """Run the command that ``args`` name and give the exit code; nothing that goes wrong leaves a traceback."""
     try:
-        return _hook(*args[1:]) if _is_hook(args) else _command(args)
+        code = _hook(*args[1:]) if _is_hook(args) else _command(args)
+        return _interrupted() if _caught else code  # Python drops what is raised in a callback of its own
     except KeyboardInterrupt:
         return _interrupted()
     except PtguardError as error:

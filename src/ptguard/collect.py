@@ -5,21 +5,20 @@ that the other checks still speak.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
+from ptguard.collect_branch import branch_lines
 from ptguard.errors import PtguardError
 from ptguard.gateways import ssh
 from ptguard.gateways.openpgp import OpenPgp
-from ptguard.glob import matches
 from ptguard.later import Later
 from ptguard.model import (
     BRANCH_PREFIX,
     TAG_PREFIX,
-    BranchEvidence,
     Changelog,
     DeclaredImage,
     DeclaredVersion,
@@ -47,7 +46,6 @@ from ptguard.parse.version import declared_version, source_path
 from ptguard.policy import changelog_paths, match_rule, version_sources
 from ptguard.remotes import Clone
 from ptguard.snapshot import Snapshot
-from ptguard.text import sh, shown
 from ptguard.value import replace, value
 
 T = TypeVar("T")
@@ -168,7 +166,9 @@ class Collector:
     def _of_commit(self, base: Evidence, match: RuleMatch, commit: Oid) -> Evidence:
         wanted = match.rule.checks
         parts: dict[str, Callable[[], object]] = {
-            "branch": lambda: self._once(commit, match.rule.branches, lambda: self._branch(match, commit)),
+            "branch": lambda: self._once(
+                commit, match.rule.branches, lambda: carried(self.scene.clone, match.rule.branches, commit)
+            ),
             "version": lambda: self._version(match, commit, base.name),
             "changelog": lambda: self._changelog(match, commit),
             "image": lambda: self._once(commit, "image", lambda: self._images(commit)),
@@ -252,61 +252,10 @@ class Collector:
     def _shadow(self, update: RefUpdate) -> str | None:
         """Give the branch of the remote, standing or in this push, that has the tag's name."""
         name = BRANCH_PREFIX + update.tag
-        line = self._branch_lines.get(name)
+        line = branch_lines(self.scene.clone).get(name)
         if line is not None:
             return None if line.deletion else f"{name} in this push"
         return f"{name} on {self.scene.clone.state.name}" if name in self.scene.clone.state.branches else None
-
-    @cached_property
-    def _branch_lines(self) -> Mapping[str, RefUpdate]:
-        """Give what the push does to branches, by the ref on the remote."""
-        return {u.remote_ref: u for u in self.scene.clone.updates if u.remote_ref.startswith(BRANCH_PREFIX)}
-
-    def _branch(self, match: RuleMatch, commit: Oid) -> BranchEvidence | Problem:
-        """Give the matching branch of the remote that carries the commit, if one does."""
-        git, patterns, lines = self.scene.clone.git, match.rule.branches, self._branch_lines
-        tips: dict[str, list[Oid]] = {}
-        ineligible = []
-        for ref in {**self.scene.clone.state.branches, **lines}:
-            if any(matches(pattern, ref.removeprefix(BRANCH_PREFIX)) for pattern in patterns):
-                before = self.scene.clone.state.branches.get(ref)
-                line = lines.get(ref)
-                tips[ref] = [before] if before else []
-                added = self._forward(line) if line is not None else []
-                if line is not None and not added:
-                    ineligible.append(ref)
-                    tips[ref] = []  # created, forced or deleted by this push: neither its old tip nor its new one
-                tips[ref] += added
-        known = {ref: [o for o in oids if git.info(o) is not None] for ref, oids in tips.items()}
-        order = sorted(known, key=lambda ref: (ref.removeprefix(BRANCH_PREFIX) not in patterns, ref))
-        carrier = self._carrier(commit, {ref: known[ref] for ref in order if known[ref]})
-        unknown = [ref for ref in tips if len(known[ref]) < len(tips[ref])]
-        if carrier is None and unknown:
-            return self._not_here(unknown)
-        return BranchEvidence(tuple(order), carrier, tuple(ineligible), shallow=git.shallow)
-
-    def _carrier(self, commit: Oid, tips: Mapping[str, Sequence[Oid]]) -> str | None:
-        """Give the first branch that contains ``commit``; one question to git where there is one branch or a no."""
-        git = self.scene.clone.git
-        if not git.contained(commit, list(dict.fromkeys(oid for oids in tips.values() for oid in oids))):
-            return None
-        *most, last = tips
-        return next((ref for ref in most if git.contained(commit, tips[ref])), last)
-
-    def _forward(self, line: RefUpdate) -> list[Oid]:
-        """Give the new tip of a branch that existed and that this push fast-forwards, else nothing."""
-        old, new = line.remote_oid, line.local_oid
-        if old is None or new is None or self.scene.clone.git.info(old) is None:
-            return []
-        return [new] if self.scene.clone.git.contained(old, [new]) else []
-
-    def _not_here(self, unknown: Sequence[str]) -> Problem:
-        return Problem(
-            "could-not-decide",
-            f"the tip of {shown(unknown[0])} on {self.scene.clone.state.name} is not in this clone",
-            fix=sh("git", "fetch", self.scene.clone.state.name),
-            status=Status.ERROR,
-        )
 
     # ------------------------------------------------------------------------------------- the tagged tree
 

@@ -10,7 +10,7 @@ from typing import Final
 from ptguard.collect import Collector, Scene
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git, Refs
-from ptguard.later import finish
+from ptguard.later import apart, finish
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Mode, Oid, Policy, RefUpdate, RemoteState, Verdict
 from ptguard.parse.refs import parse_pre_push
 from ptguard.remotes import Clone, Remote, chosen, configured, of_push, state_by_asking, state_from_push
@@ -43,6 +43,7 @@ class Unjudged:
     note: str | None
 
 
+@apart
 def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Verdict | Unjudged:
     """Judge the tags of a push from the lines of git's pre-push hook; unjudged where no tag is pushed.
 
@@ -72,6 +73,7 @@ def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Ve
         return _judge(request, clone, policy, tags, Mode.PUSH)
 
 
+@apart
 def judge_tags(
     request: Request, tags: Sequence[str], wanted_remote: str | None = None, *, published: bool = False
 ) -> Verdict:
@@ -91,6 +93,7 @@ def judge_tags(
         return _judge(request, clone, policy, updates, Mode.PUBLISHED if published else Mode.VERIFY)
 
 
+@apart
 def judge_planned(request: Request, name: str, commit: Oid, wanted_remote: str | None = None) -> Verdict:
     """Judge all of a tag called ``name`` on ``commit`` that can be judged before it exists.
 

@@ -1,13 +1,19 @@
 """Work that goes on in a thread while the caller does something else: gpg is waited for while git is asked."""
 
+import _thread
+import functools
 import threading
+import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, ParamSpec, TypeVar
 
-from ptguard.gateways.process import kill_running
+from ptguard.gateways.process import calling_off, kill_running
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _UNFINISHED: set[threading.Thread] = set()
+_CLEARING_UP: Final = 10.0
+_STEP: Final = 0.02
 
 
 class Later(Generic[T]):
@@ -45,3 +51,56 @@ def finish() -> None:
         thread.join(0.2)
         if not thread.is_alive():
             _UNFINISHED.discard(thread)
+
+
+def apart(work: Callable[P, T]) -> Callable[P, T]:
+    """Have ``work`` done in a thread of its own while the main thread, from which it is called, waits.
+
+    Python raises an interrupt wherever the main thread happens to be: inside a C library that does not expect it
+    (the Dockerfile parser crashed), or between the taking of a lock and the block that gives it back (a process was
+    waited for without end). Here it can only be waiting. When it is interrupted the work is called off, its programs
+    are ended, and it takes its own ways out, which leave nothing behind.
+    """
+
+    @functools.wraps(work)
+    def waited_for(*args: P.args, **named: P.kwargs) -> T:
+        if threading.current_thread() is not threading.main_thread():
+            return work(*args, **named)
+        return _waited_for(lambda: work(*args, **named))
+
+    return waited_for
+
+
+def _waited_for(work: Callable[[], T]) -> T:
+    values: list[T] = []
+    errors: list[BaseException] = []
+    ended: list[bool] = []
+    waiting = _thread.allocate_lock()
+    waiting.acquire()
+
+    def run() -> None:
+        try:
+            values.append(work())
+        except BaseException as error:  # it belongs to whoever waits
+            errors.append(error)
+        ended.append(True)
+        waiting.release()
+
+    try:
+        _thread.start_new_thread(run, ())
+        waiting.acquire()
+    except BaseException:
+        _call_off(ended)
+        raise
+    if errors:
+        raise errors[0]
+    return values[0]
+
+
+def _call_off(ended: list[bool]) -> None:
+    """Wait until the work has ended; without a lock, for the one that was waited for may be ours by now."""
+    deadline = time.monotonic() + _CLEARING_UP
+    with calling_off():
+        while not ended and time.monotonic() < deadline:
+            kill_running()
+            time.sleep(_STEP)

@@ -235,3 +235,23 @@ def test_a_deletion_that_no_rule_is_for_gets_words_of_its_own(armed: Team) -> No
     armed.push("stray")
     done = armed.guard("--delete", "stray").refused("unmatched")
     assert "add a [[tags]] rule" in done.screen and "--tags" not in done.screen
+
+
+def test_an_interrupt_at_any_moment_is_one(team: Team, tmp_path: Path) -> None:
+    """It had crashed the Dockerfile parser's C code, been dropped by a callback, and left a lock taken for good."""
+    team.tag()
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for at in range(16):
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "ptguard", "verify", "v2.9.0"],
+            cwd=team.repo.path, env={**team.env, "TMPDIR": str(scratch)},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        time.sleep(0.06 + at * 0.015)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+        # Done already, or signalled before our first line ran; else interrupted.
+        assert process.returncode in (0, 130, -signal.SIGTERM), (process.returncode, out, err)
+        assert "Traceback" not in err
+        assert list(scratch.iterdir()) == []

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Literal, Self, get_args
 
 from ptguard.errors import GitError, UsageError
-from ptguard.gateways.process import Completed, clean_env, kill_group, missing, run
+from ptguard.gateways.process import Completed, clean_env, go_on, kill_group, missing, run
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Oid
 from ptguard.text import sh, shown
 
@@ -336,6 +336,7 @@ class _Batch:
     def header(self, name: str) -> tuple[Oid, str, int] | None:
         if "\n" in name:
             raise GitError("an object name cannot hold a line break")
+        go_on()
         stdin, stdout = self._pipes()
         try:
             stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")

@@ -18,7 +18,18 @@ _FOREIGN = ("GIT_", "GPG_", "GNUPG", "SSH_")
 _LOCALE = ("LC_", "LANG")
 _CHUNK = 1 << 16
 _LINGER = 0.05
-_RUNNING: set[subprocess.Popen[bytes]] = set()
+_RUNNING: dict[subprocess.Popen[bytes], bool] = {}
+_CANCELLED: list[bool] = []
+
+
+class CancelledError(BaseException):
+    """The work was called off (:func:`calling_off`); no Exception, so that nothing makes a finding of it."""
+
+
+def go_on() -> None:
+    """Raise :class:`CancelledError` where the work was called off; asked before every program and every object."""
+    if _CANCELLED:
+        raise CancelledError
 
 
 @value
@@ -101,8 +112,9 @@ def started(
         ToolMissingError: there is no such program.
         ToolFailedError: it could not be started.
     """
+    go_on()
     process = popen(argv, env=env, cwd=cwd, terminal=terminal)
-    _RUNNING.add(process)
+    _RUNNING[process] = terminal
     try:
         yield process
     except BaseException:  # also KeyboardInterrupt: whatever happens, the child must not outlive us
@@ -116,13 +128,23 @@ def started(
         if process.poll() is None:
             kill_group(process, terminal=terminal)
         process.wait()
-        _RUNNING.discard(process)
+        _RUNNING.pop(process, None)
 
 
 def kill_running() -> None:
     """End every program that :func:`started` still waits for, in whichever thread: who waits gets an error."""
-    for process in tuple(_RUNNING):
-        kill_group(process)
+    for process, terminal in tuple(_RUNNING.items()):
+        kill_group(process, terminal=terminal)
+
+
+@contextmanager
+def calling_off() -> Iterator[None]:
+    """Let no program start and no object be read until the block ends, in whichever thread."""
+    _CANCELLED.append(True)
+    try:
+        yield
+    finally:
+        _CANCELLED.pop()
 
 
 def popen(
