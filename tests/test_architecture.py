@@ -25,7 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "checks": ("checks",),
     "report": ("report",),
     "policy": ("policy",),
-    "evidence": ("snapshot", "remotes", "trust", "later", "newer", "collect", "collect_smoke"),
+    "evidence": ("snapshot", "remotes", "trust", "later", "newer", "collect", "collect_branch", "collect_smoke"),
     "verdict": ("verdict",),
     "judging": ("judging",),
     "install": ("install",),

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ptguard.collect_branch import branch_lines
+from ptguard.collect_branch import branch_lines, carried
 from ptguard.errors import PtguardError
 from ptguard.gateways import ssh
 from ptguard.gateways.openpgp import OpenPgp
@@ -164,11 +164,9 @@ class Collector:
         return replace(rest, signature=_part(signature.result)) if signature else rest
 
     def _of_commit(self, base: Evidence, match: RuleMatch, commit: Oid) -> Evidence:
-        wanted = match.rule.checks
+        wanted, branches = match.rule.checks, match.rule.branches
         parts: dict[str, Callable[[], object]] = {
-            "branch": lambda: self._once(
-                commit, match.rule.branches, lambda: carried(self.scene.clone, match.rule.branches, commit)
-            ),
+            "branch": lambda: self._once(commit, branches, lambda: carried(self.scene.clone, branches, commit)),
             "version": lambda: self._version(match, commit, base.name),
             "changelog": lambda: self._changelog(match, commit),
             "image": lambda: self._once(commit, "image", lambda: self._images(commit)),

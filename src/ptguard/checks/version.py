@@ -170,7 +170,8 @@ def _edit(evidence: Evidence, declared: DeclaredVersion, match: RuleMatch) -> st
     """Give the edit that makes a source say the tag's version, and the tag's next making."""
     published = evidence.mode in (Mode.PUBLISHED, Mode.AUDIT) or evidence.update.remote_ref in evidence.remote.tags
     anew = retag(evidence.name, standing=evidence.object_type is not None, published=published)
-    return f"set {shown(match.version.removeprefix('v'), 80)} in {_at(declared.location)}, commit, push the branch, then {anew}"
+    wanted = shown(match.version.removeprefix("v"), 80)
+    return f"set {wanted} in {_at(declared.location)}, commit, push the branch, then {anew}"
 
 
 def _fail(reason: str, message: str, got: str, *rest: str, location: Location | None = None) -> Finding:

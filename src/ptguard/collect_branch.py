@@ -1,0 +1,85 @@
+"""Which branches of the remote count for a release, and which of them carries the tagged commit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from ptguard.gateways.git import Git
+from ptguard.glob import matches
+from ptguard.model import BRANCH_PREFIX, BranchEvidence, Oid, Problem, RefUpdate, Status
+from ptguard.remotes import Clone
+from ptguard.text import sh, shown
+
+MAX_LOCAL: Final = 20
+
+
+def branch_lines(clone: Clone) -> Mapping[str, RefUpdate]:
+    """Give what the push does to branches, by the ref on the remote."""
+    return {u.remote_ref: u for u in clone.updates if u.remote_ref.startswith(BRANCH_PREFIX)}
+
+
+def carried(clone: Clone, patterns: Sequence[str], commit: Oid) -> BranchEvidence | Problem:
+    """Give the branch of the remote that ``patterns`` match and that contains ``commit``, if one does.
+
+    A branch counts with its tip before the push, and with its new one where the push fast-forwards it; one that the
+    push creates, forces or deletes counts with neither.
+
+    Raises:
+        GitError: git could not say.
+    """
+    git, lines = clone.git, branch_lines(clone)
+    tips: dict[str, list[Oid]] = {}
+    ineligible = []
+    for ref in _matching({**clone.state.branches, **lines}, patterns):
+        before, line = clone.state.branches.get(ref), lines.get(ref)
+        added = _forward(git, line) if line is not None else []
+        if line is not None and not added:
+            ineligible.append(ref)
+            tips[ref] = []
+        else:
+            tips[ref] = [*([before] if before else []), *added]
+    known = {ref: [oid for oid in oids if git.info(oid) is not None] for ref, oids in tips.items()}
+    carrier = _carrier(git, commit, {ref: oids for ref, oids in known.items() if oids})
+    unknown = [ref for ref in tips if len(known[ref]) < len(tips[ref])]
+    if carrier is None and unknown:
+        return _not_here(clone, unknown[0])
+    local = () if carrier else _local(clone, patterns, commit)
+    return BranchEvidence(tuple(tips), carrier, tuple(ineligible), local, shallow=git.shallow)
+
+
+def _matching(refs: Mapping[str, object], patterns: Sequence[str]) -> list[str]:
+    """Give the refs whose branch a pattern matches, those that a pattern names outright first."""
+    names = {ref: ref.removeprefix(BRANCH_PREFIX) for ref in refs}
+    found = [ref for ref, name in names.items() if any(matches(pattern, name) for pattern in patterns)]
+    return sorted(found, key=lambda ref: (names[ref] not in patterns, ref))
+
+
+def _carrier(git: Git, commit: Oid, tips: Mapping[str, Sequence[Oid]]) -> str | None:
+    """Give the first branch that contains ``commit``; one question to git where there is one branch or a no."""
+    if not git.contained(commit, list(dict.fromkeys(oid for oids in tips.values() for oid in oids))):
+        return None
+    *most, last = tips
+    return next((ref for ref in most if git.contained(commit, tips[ref])), last)
+
+
+def _forward(git: Git, line: RefUpdate) -> list[Oid]:
+    """Give the new tip of a branch that existed and that this push fast-forwards, else nothing."""
+    old, new = line.remote_oid, line.local_oid
+    if old is None or new is None or git.info(old) is None:
+        return []
+    return [new] if git.contained(old, [new]) else []
+
+
+def _local(clone: Clone, patterns: Sequence[str], commit: Oid) -> tuple[str, ...]:
+    """Give the local branches that would carry the commit if they were pushed, for the mending words."""
+    heads = {ref: clone.refs[ref] for ref in clone.refs.under(BRANCH_PREFIX)}
+    near = _matching(heads, patterns)[:MAX_LOCAL]
+    return tuple(ref.removeprefix(BRANCH_PREFIX) for ref in near if clone.git.contained(commit, [heads[ref]]))
+
+
+def _not_here(clone: Clone, ref: str) -> Problem:
+    return Problem(
+        "could-not-decide",
+        f"the tip of {shown(ref)} on {clone.state.name} is not in this clone",
+        fix=sh("git", "fetch", clone.state.name),
+        status=Status.ERROR,
+    )
