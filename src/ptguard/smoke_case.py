@@ -49,7 +49,9 @@ class Case:
 def rerun(image: ImageReference | None, smoke: SmokePolicy, evidence: Evidence) -> str:
     """Give the commands that make a record for the tagged tree and a tag that carries it."""
     named = ("--image", str(image)) if image else ()
-    steps = (sh("ptguard", "smoke", *named), sh("git", "add", smoke.directory))
+    # Where the operator's word counts, the run is made in place; an engine that is also there is not what is meant.
+    runner = ("--runner", "local") if smoke.image_from == "operator" else ()
+    steps = (sh("ptguard", "smoke", *runner, *named), sh("git", "add", smoke.directory))
     return committed(evidence, "Record the smoke run", *steps)
 
 

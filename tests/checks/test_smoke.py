@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -277,6 +277,16 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         "dirty", "wrong-digest", "weak-digest-source", "version-mismatch", "version-mismatch", "wrong-device",
         "no-gpu", "failed", "stale", "unsigned",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "words"), [("operator", "smoke --runner local --image "), ("registry", "smoke --image ")]
+)
+def test_the_mending_words_name_the_runner_that_counts(source: Literal["operator", "registry"], words: str) -> None:
+    lax = a_policy()
+    assert lax.smoke is not None
+    (found,) = check(evidence(), replace(lax, smoke=replace(lax.smoke, image_from=source)))
+    assert found.reason == "missing" and found.fix and words in found.fix
 
 
 def test_the_mending_words_are_quoted() -> None:
