@@ -428,3 +428,18 @@ def test_verify_says_the_same_by_hand(team: Team) -> None:
     assert [t["decision"] for t in document["tags"]] == ["refuse", "accept"]
     assert finding(document, "annotated")["reason"] == "lightweight"
     assert [f["check"] for f in document["tags"][0]["findings"]].count("smoke") >= 1
+
+
+def test_a_waiver_counts_until_its_last_day_and_is_said(armed: Team) -> None:
+    armed.repo.write("CHANGELOG.md", "# Changelog\n\n## [2.8.0] - 2025-01-01\n\n- Old.\n")
+    waiver = (
+        '[[waivers]]\ntag = "v2.9.0"\ncheck = "changelog"\nreason = "hotfix, see #512"\nby = "li-wei"\nexpires = {}\n'
+    )
+    armed.write_policy(armed.policy + waiver.format("2025-12-31"))
+    armed.settle()
+    armed.tag()
+    assert "waiver-expired: " in armed.guard("v2.9.0").refused("missing-section").screen
+    armed.change_policy("2025-12-31", str(now().date()))
+    done = armed.guard("v2.9.0").accepted("v2.9.0")
+    assert f"waived by li-wei until {now().date()}: hotfix, see #512" in done.screen
+    assert "missing-section" in done.screen
