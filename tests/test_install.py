@@ -758,7 +758,7 @@ def test_doctor_names_the_program(
     assert any(words in t.what and t.fix and t.grave is grave for t in found)
 
 
-@pytest.mark.parametrize("version", ["2.2.51", "2.4.9", "2.5.14", "2.6.0", "3.0.1"])
+@pytest.mark.parametrize("version", ["2.2.51", "2.4.9", "2.5.16", "2.6.0", "3.0.1"])
 def test_doctor_takes_a_mended_gpg(armed: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     programs(tmp_path / "bin", monkeypatch, gpg=f"gpg (GnuPG) {version}")
     assert examine(armed, CHANGES) == ()

@@ -21,7 +21,7 @@ MIN_OPENSSH = (8, 2)
 """What git-config(1) asks for under ``gpg.ssh.program``: the first with all of ``ssh-keygen -Y``."""
 
 _ARMOR_BUGS = "CVE-2025-68973"
-_ARMOR_MENDED: Mapping[tuple[int, ...], tuple[int, ...]] = {(2, 2): (2, 2, 51), (2, 4): (2, 4, 9), (2, 5): (2, 5, 14)}
+_ARMOR_MENDED: Mapping[tuple[int, ...], tuple[int, ...]] = {(2, 2): (2, 2, 51), (2, 4): (2, 4, 9), (2, 5): (2, 5, 16)}
 _DEBIAN_CHANGES = Path("/usr/share/doc/gpg/changelog.Debian.gz")
 _INSTALL = "ptguard install"
 
@@ -171,7 +171,7 @@ def _gpg(changelog: Path) -> Iterator[Trouble]:
     if not _distribution_mended(changelog):
         yield Trouble(
             f"gpg {found[1]} may have the armor bugs CVE-2025-68972 and {_ARMOR_BUGS}, unless they were mended there",
-            "apt-get install --only-upgrade gpg   # upstream: 2.2.51, 2.4.9, 2.5.14 or later",
+            "apt-get install --only-upgrade gpg   # upstream: 2.2.51, 2.4.9, 2.5.16 or later",
             grave=False,
         )
 
