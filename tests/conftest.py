@@ -20,8 +20,11 @@ def keychain() -> Iterator[KeyChain]:
 
 
 @pytest.fixture(autouse=True)
-def env(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Put the test into a clean environment with a home of its own, and give that environment."""
+def env(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Put the test into a clean environment with a home of its own, and give that environment.
+
+    An agent that gpg started for that home ends with the test, also when it fails.
+    """
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(GITCONFIG)
     environment = clean_environment(home)
@@ -30,7 +33,12 @@ def env(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
             monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    return environment
+    kept = dict(environment)  # a test may change its own, for instance so that no gpg is found
+    try:
+        yield environment
+    finally:
+        if (home / ".gnupg").is_dir():
+            run("gpgconf", "--homedir", home / ".gnupg", "--kill", "all", env=kept, check=False)
 
 
 @pytest.fixture
