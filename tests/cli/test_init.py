@@ -244,6 +244,14 @@ def test_a_changelog_that_is_a_link_or_unreadable_is_no_changelog(
     assert "missing  changelog: CHANGES.md cannot be read" in said
 
 
+def test_a_folder_called_as_a_file_is_no_file(project: Repo, capsys: Capture) -> None:
+    (project.path / "Dockerfile").unlink(missing_ok=True)
+    (project.path / "Dockerfile").mkdir()
+    assert init(project) == 0
+    assert "image" not in policy(project)[1]
+    assert "missing  image: no Dockerfile" in capsys.readouterr().out
+
+
 def test_an_image_that_is_not_pinned(project: Repo, capsys: Capture) -> None:
     project.write("Dockerfile", f"FROM {IMAGE}\n")
     assert init(project) == 0

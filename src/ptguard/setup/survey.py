@@ -2,13 +2,13 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from ptguard.errors import UsageError
 from ptguard.gateways import signing
+from ptguard.gateways.files import read_regular
 from ptguard.gateways.git import Git, Refs
 from ptguard.gateways.repo import Repository
 from ptguard.glob import matches
@@ -221,12 +221,5 @@ def _images(top: Path) -> Iterator[tuple[str, DeclaredImage | Problem]]:
 
 def read_file(top: Path, path: str, limit: int) -> bytes | None:
     """Give the regular file ``path`` below ``top``; None where it is none, a link, or larger than ``limit`` bytes."""
-    try:
-        descriptor = os.open(top / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        data = file.read(limit + 1)
-    return data if len(data) <= limit else None
+    data = read_regular(top, path, limit)
+    return data if isinstance(data, bytes) and len(data) <= limit else None
