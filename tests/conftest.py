@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.team import Team
 from tests.support import GITCONFIG, KeyChain, Repo, clean_environment, run
 
 
@@ -17,6 +18,14 @@ def keychain() -> Iterator[KeyChain]:
         yield chain
     finally:
         chain.close()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, keychain: KeyChain) -> Team:
+    """The team as it starts, for copying only."""
+    home = tmp_path_factory.mktemp("template-home")
+    (home / ".gitconfig").write_text(GITCONFIG)
+    return Team.build(tmp_path_factory.mktemp("template") / "team", clean_environment(home), keychain)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from ptguard.anew import is_published, made_anew
 from ptguard.facts import SOURCES, difference, mismatches, weak
 from ptguard.model import (
     DeclaredImage,
@@ -19,7 +20,7 @@ from ptguard.model import (
     SmokeRecord,
     Status,
 )
-from ptguard.text import retag, sh, shown
+from ptguard.text import sh, shown
 from ptguard.value import replace, value
 from ptguard.vouching import objections
 
@@ -57,9 +58,8 @@ def rerun(image: ImageReference | None, smoke: SmokePolicy, evidence: Evidence) 
 
 def committed(evidence: Evidence, message: str, *steps: str) -> str:
     """Give the commands that do ``steps``, commit and push them and make the tag anew, unless it is published."""
-    published = evidence.mode.history or evidence.update.remote_ref in evidence.remote.tags
-    anew = retag(evidence.name, standing=evidence.object_type is not None, published=published)
-    if published:
+    anew = made_anew(evidence)
+    if is_published(evidence):
         return anew
     return " && ".join([*steps, sh("git", "commit", "-m", message), "git push", anew])
 

@@ -34,14 +34,3 @@ def _escape(char: str) -> str:
 def sh(*words: str) -> str:
     """Give ``words`` as one line for a POSIX shell, each quoted only where it must be (for mending commands)."""
     return " ".join(shlex.quote(shown(word)) for word in words)
-
-
-def retag(tag: str, *, standing: bool = True, published: bool = False) -> str:
-    """Give the words that make ``tag`` anew after a mending commit.
-
-    ``standing``: the tag is there already; ``published``: the remote has it, where no tag is ever moved.
-    """
-    if published:
-        return "release it as the next version: a published tag stays as it is"
-    make = sh("git", "tag", "-s", tag, "-m", tag)
-    return f"{sh('git', 'tag', '-d', tag)} && {make}" if standing else make

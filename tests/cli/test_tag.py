@@ -17,21 +17,13 @@ import pytest
 
 from ptguard.__main__ import run as main
 from tests.e2e.team import Team
-from tests.support import GITCONFIG, KeyChain, clean_environment, gpg, run
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, keychain: KeyChain) -> Team:
-    """A team, for copying only."""
-    home = tmp_path_factory.mktemp("made-home")
-    (home / ".gitconfig").write_text(GITCONFIG)
-    return Team.build(tmp_path_factory.mktemp("made") / "team", clean_environment(home), keychain)
+from tests.support import KeyChain, gpg, run
 
 
 @pytest.fixture
-def team(made: Team, tmp_path: Path, env: dict[str, str]) -> Team:
+def team(template: Team, tmp_path: Path, env: dict[str, str]) -> Team:
     """A team whose user has li-wei's keyring, and no signing key configured."""
-    team = made.copy_to(tmp_path / "team", env)
+    team = template.copy_to(tmp_path / "team", env)
     env["GNUPGHOME"] = str(team.keys.openpgp("li-wei").home)
     return team
 

@@ -5,9 +5,10 @@ from datetime import UTC, date, timedelta
 from typing import Final
 
 from ptguard import pep440
-from ptguard.model import Changelog, ChangelogSection, Evidence, Finding, Mode, Policy, Problem, RuleMatch, Status
+from ptguard.anew import made_anew
+from ptguard.model import Changelog, ChangelogSection, Evidence, Finding, Policy, Problem, RuleMatch, Status
 from ptguard.sections import for_tag, heading_for, nearest, newest, release_before
-from ptguard.text import retag, sh, shown
+from ptguard.text import sh, shown
 
 ID: Final = "changelog"
 ORDER: Final = 60
@@ -78,7 +79,7 @@ def _unread(evidence: Evidence, problem: Problem) -> Finding:
         problem.message,
         problem.got or f"no file {shown(path)}",
         problem.expected or f"a changelog with a section for {shown(evidence.name)}",
-        f"{way}, then {_retag(evidence)}",
+        f"{way}, then {made_anew(evidence)}",
         evidence.at(path, problem.location.line),
     )
 
@@ -114,7 +115,7 @@ def _missing(evidence: Evidence, policy: Policy, log: Changelog, match: RuleMatc
         f"{shown(log.path)} has no section for {name}",
         seen,
         f"a section for {name} or for {base}" if final else f"a section for {name}",
-        f"{edit}, commit, push the branch, then {_retag(evidence)}",
+        f"{edit}, commit, push the branch, then {made_anew(evidence)}",
         evidence.at(log.path, line),
     )
 
@@ -223,7 +224,7 @@ class _Judge:
 
     def fail(self, reason: str, message: str, got: str, expected: str, *, edit: str) -> Finding:
         """Give a finding that refuses; ``edit`` is what to change before the tag is made anew."""
-        fix = f"{edit}, commit, push the branch, then {_retag(self.evidence)}"
+        fix = f"{edit}, commit, push the branch, then {made_anew(self.evidence)}"
         where = self.evidence.at(self.log.path, self.section.line)
         return Finding(ID, Status.FAIL, reason, message, got, expected, fix, where)
 
@@ -242,8 +243,3 @@ def _today(evidence: Evidence) -> date:
 
 def _heading(evidence: Evidence, like: ChangelogSection | None) -> str:
     return heading_for(evidence.match.version if evidence.match else evidence.name, _today(evidence), like)
-
-
-def _retag(evidence: Evidence) -> str:
-    published = evidence.mode in (Mode.PUBLISHED, Mode.AUDIT) or evidence.update.remote_ref in evidence.remote.tags
-    return retag(evidence.name, standing=evidence.object_type is not None, published=published)

@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ptguard import pep440
+from ptguard.anew import made_anew
 from ptguard.model import (
     DeclaredVersion,
     Evidence,
     Finding,
     Location,
-    Mode,
     Policy,
     Problem,
     RuleMatch,
     Status,
     VersionEvidence,
 )
-from ptguard.text import retag, sh, shown
+from ptguard.text import sh, shown
 from ptguard.value import replace
 
 ID: Final = "version"
@@ -168,10 +168,8 @@ def _at(location: Location) -> str:
 
 def _edit(evidence: Evidence, declared: DeclaredVersion, match: RuleMatch) -> str:
     """Give the edit that makes a source say the tag's version, and the tag's next making."""
-    published = evidence.mode in (Mode.PUBLISHED, Mode.AUDIT) or evidence.update.remote_ref in evidence.remote.tags
-    anew = retag(evidence.name, standing=evidence.object_type is not None, published=published)
     wanted = shown(match.version.removeprefix("v"), 80)
-    return f"set {wanted} in {_at(declared.location)}, commit, push the branch, then {anew}"
+    return f"set {wanted} in {_at(declared.location)}, commit, push the branch, then {made_anew(evidence)}"
 
 
 def _fail(reason: str, message: str, got: str, *rest: str, location: Location | None = None) -> Finding:

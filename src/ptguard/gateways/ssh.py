@@ -46,20 +46,8 @@ def verify(
         allowed.write_text(f'{principal} namespaces="{namespace}" {key.public_key}\n', encoding="ascii")
     except OSError as error:
         raise ToolFailedError(f"the signature cannot be written for ssh-keygen: {error.strerror}") from error
-    words: list[str | Path] = [
-        "ssh-keygen",
-        "-Y",
-        "verify",
-        "-f",
-        allowed,
-        "-I",
-        principal,
-        "-n",
-        namespace,
-        "-s",
-        signature,
-    ]
-    done = run(words, stdin=payload, timeout=timeout, limit=_LIMIT)
+    how = ("-Y", "verify", "-n", namespace, "-I", principal)
+    done = run(["ssh-keygen", *how, "-f", allowed, "-s", signature], stdin=payload, timeout=timeout, limit=_LIMIT)
     problem = _judge(done, f'Good "{namespace}" signature for {principal} with ', f" key {key.fingerprint}")
     return problem or SignatureFacts("ssh", key.fingerprint, said.digest, None)
 
