@@ -4,7 +4,6 @@ Only what the tag's rule asks for is collected. A part that cannot be had become
 that the other checks still speak.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ptguard.collect_branch import branch_lines, carried
+from ptguard.collect_signature import Signatures
 from ptguard.errors import PtguardError
-from ptguard.gateways import ssh
-from ptguard.gateways.openpgp import OpenPgp
 from ptguard.later import Later
 from ptguard.model import (
     BRANCH_PREFIX,
@@ -25,15 +23,11 @@ from ptguard.model import (
     Evidence,
     Mode,
     Oid,
-    OpenPgpKey,
     Policy,
     Problem,
     RefUpdate,
     RuleMatch,
-    SignatureBlock,
-    SignatureFacts,
     SmokeEvidence,
-    SshKey,
     Status,
     TagObject,
     VersionEvidence,
@@ -50,8 +44,6 @@ from ptguard.value import replace, value
 
 T = TypeVar("T")
 MAX_SOURCE_BYTES: Final = 1 << 20
-MAX_REMEMBERED: Final = 1024
-TAG_NAMESPACE: Final = "git"
 
 
 @value
@@ -78,10 +70,7 @@ class Collector:
         self._newer = Newer(scene.clone.git, scene.policy, scene.clone.refs, asked)
         self._snapshots: dict[Oid, Snapshot] = {}
         self._same: dict[object, object] = {}
-        self._signatures: dict[Oid, SignatureFacts | Problem | None] = {}
-        # The tag's signature is verified in a thread of its own, while a record's may be here: one at a time, for
-        # both go through files of the same names.
-        self._verifying = threading.Lock()
+        self.signatures = Signatures(scene.policy, scene.home)
 
     def evidence(self, update: RefUpdate) -> Evidence:
         """Give all that the tag's rule asks to know about ``update``."""
@@ -112,6 +101,19 @@ class Collector:
         first: dict[object, int] = {}
         return sorted(range(len(updates)), key=lambda at: (first.setdefault(commits[at], at), at))
 
+    def look_ahead(self, updates: Sequence[RefUpdate]) -> None:
+        """Verify the signatures of ``updates`` (at most MAX_REMEMBERED) in one go, before they are asked for.
+
+        What cannot be had here is left to be found, and named, by :meth:`evidence`.
+        """
+        wanted = (u for u in updates if (match := match_rule(self.scene.policy, u.tag)) and _signed(match))
+        found = (_part(lambda oid=update.local_oid: self._tag_at(oid)) for update in wanted)  # type: ignore[misc]
+        self.signatures.look_ahead(tag for tag in found if isinstance(tag, TagObject))
+
+    def _tag_at(self, oid: Oid | None) -> TagObject | Problem | None:
+        found = self.scene.clone.git.info(oid) if oid else None
+        return self._tag(found[0], found[2]) if found and found[1] == "tag" else None
+
     def planned(self, update: RefUpdate) -> Evidence:
         """Give the evidence of a tag that does not exist yet; ``update`` carries the commit that it is to name."""
         match = match_rule(self.scene.policy, update.tag)
@@ -129,9 +131,7 @@ class Collector:
     @cached_property
     def _adopted(self) -> datetime | None:
         """Give when the tag of `[audit] since` was made, if it is here."""
-        oid = self.scene.clone.refs.get(f"{TAG_PREFIX}{self.scene.policy.audit_since}")
-        found = self.scene.clone.git.info(oid) if oid else None
-        tag = self._tag(found[0], found[2]) if found and found[1] == "tag" else None
+        tag = self._tag_at(self.scene.clone.refs.get(f"{TAG_PREFIX}{self.scene.policy.audit_since}"))
         return tag.tagger.when if isinstance(tag, TagObject) else None
 
     # ------------------------------------------------------------------------------------- the tag object
@@ -158,8 +158,7 @@ class Collector:
 
     def _details(self, base: Evidence, match: RuleMatch) -> Evidence:
         """Add the parts that the checks of the rule ask for."""
-        wanted = match.rule.checks
-        signature = Later(lambda: self._signature_once(base.tag)) if "signature" in wanted else None
+        signature = Later(lambda: self.signatures.of(base.tag)) if _signed(match) else None
         rest = self._of_commit(base, match, base.commit) if base.commit else base
         return replace(rest, signature=_part(signature.result)) if signature else rest
 
@@ -185,51 +184,6 @@ class Collector:
         if what not in self._same:
             self._same[what] = _part(collect)
         return self._same[what]  # type: ignore[return-value]
-
-    def _signature_once(self, tag: TagObject | Problem | None) -> SignatureFacts | Problem | None:
-        """Verify each object once: the same one may be pushed under many names."""
-        if not isinstance(tag, TagObject):
-            return None
-        if tag.oid not in self._signatures:
-            found = self._signature(tag)
-            if isinstance(found, Problem) and found.status is Status.ERROR:
-                return found  # may be another the next time
-            if len(self._signatures) >= MAX_REMEMBERED:
-                self._signatures.clear()
-            self._signatures[tag.oid] = found
-        return self._signatures[tag.oid]
-
-    def _signature(self, tag: TagObject | Problem | None) -> SignatureFacts | Problem | None:
-        """Have the signature verified by the program of its kind; None where there is none to verify."""
-        if not isinstance(tag, TagObject) or not isinstance(tag.signature, SignatureBlock):
-            return None
-        block, payload = tag.signature, tag.payload
-        if block.kind == "openpgp":
-            return _part(lambda: self.verify_openpgp(payload, block.armored))
-        if block.kind == "ssh":
-            return _part(lambda: self.verify_ssh(payload, block.armored, TAG_NAMESPACE))
-        return None
-
-    @cached_property
-    def _openpgp(self) -> OpenPgp:
-        home = self.scene.home / "gnupg"
-        home.mkdir(mode=0o700, exist_ok=True)
-        return OpenPgp(home, self._keys(OpenPgpKey))
-
-    def verify_ssh(self, payload: bytes, armored: bytes, namespace: str) -> SignatureFacts | Problem:
-        """Verify an SSH signature against all SSH keys of the policy."""
-        work = self.scene.home / "ssh"
-        work.mkdir(mode=0o700, exist_ok=True)
-        with self._verifying:
-            return ssh.verify(work, self._keys(SshKey), payload, armored, namespace)
-
-    def verify_openpgp(self, payload: bytes, armored: bytes) -> SignatureFacts | Problem:
-        """Verify an OpenPGP signature against all OpenPGP keys of the policy."""
-        with self._verifying:
-            return self._openpgp.verify(payload, armored)
-
-    def _keys(self, kind: type[T]) -> tuple[T, ...]:
-        return tuple(k for s in self.scene.policy.signers.values() for k in s.keys if isinstance(k, kind))
 
     # ------------------------------------------------------------------------------------- the refs
 
@@ -318,7 +272,11 @@ class Collector:
         policy = self.scene.policy.smoke
         if policy is None:
             return Problem("could-not-decide", "the policy has no [smoke] section", status=Status.ERROR)
-        return smoke_evidence(self.snapshot(commit), policy, self.verify_ssh, self.verify_openpgp)
+        return smoke_evidence(self.snapshot(commit), policy, self.signatures.ssh, self.signatures.openpgp)
+
+
+def _signed(match: RuleMatch) -> bool:
+    return "signature" in match.rule.checks
 
 
 def _part(collect: Callable[[], T]) -> T | Problem:

@@ -11,7 +11,7 @@ from ptguard.collect import Collector, Scene
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git, Refs
 from ptguard.later import apart, finish
-from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Mode, Oid, Policy, RefUpdate, RemoteState, Verdict
+from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Mode, Oid, Policy, RefUpdate, RemoteState, TagVerdict, Verdict
 from ptguard.parse.refs import parse_pre_push
 from ptguard.remotes import Clone, Remote, chosen, configured, of_push, state_by_asking, state_from_push
 from ptguard.text import sh, shown
@@ -20,6 +20,10 @@ from ptguard.value import replace, value
 from ptguard.verdict import judge
 
 TEMP_PREFIX: Final = "ptguard-"
+AT_ONCE: Final = 256
+"""How many tags' signatures are verified in one go."""
+_WORTH_IT: Final = 4
+"""Below that many tags, gpg's wait for one is better spent on reading the tree of another."""
 
 
 @value
@@ -137,9 +141,19 @@ def _judge(request: Request, clone: Clone, policy: Policy, tags: tuple[RefUpdate
     published = _on_canonical(clone) if mode is Mode.PUSH else None
     with temporary_home() as home:
         collector = Collector(Scene(clone, policy, mode, request.now, home, published), tags)
-        judged = {at: judge(collector.evidence(tags[at]), policy) for at in collector.in_order(tags)}
+        judged = dict(_each(collector, policy, tags))
     verdicts = tuple(judged[at] for at in range(len(tags)))
     return Verdict(mode, request.now, policy.source, verdicts, tuple(_notes(policy, clone.state)))
+
+
+def _each(collector: Collector, policy: Policy, tags: Sequence[RefUpdate]) -> Iterator[tuple[int, TagVerdict]]:
+    """Give the verdict on each of ``tags`` with its place, in an order in which little is done twice."""
+    order = collector.in_order(tags)
+    for start in range(0, len(order), AT_ONCE):
+        group = order[start : start + AT_ONCE]
+        if len(group) >= _WORTH_IT:
+            collector.look_ahead([tags[at] for at in group])
+        yield from ((at, judge(collector.evidence(tags[at]), policy)) for at in group)
 
 
 @contextmanager
