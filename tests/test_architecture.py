@@ -43,6 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "setup": ("setup",),
     "tagging": ("tagging",),
     "demo": ("demo",),
+    "audit": ("audit",),
     "cli": ("cli", "prepush", "terminal", "__main__"),
 }
 """Each layer with its modules and packages (below ``ptguard``). A new one is put here, and into CONTRIBUTING.md."""
@@ -65,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "setup": {*BELOW_THE_TOP, "tagging", "setup"},
     "tagging": {*BELOW_THE_TOP, "tagging"},
     "demo": {*BELOW_THE_TOP, "demo"},
+    "audit": {*BELOW_THE_TOP, "verdict", "audit"},
     "cli": set(LAYERS),
 }
 

@@ -60,13 +60,14 @@ def test_what_was_looked_at_ahead_is_what_is_found_one_by_one(
     tags.append(signed(3, b"a", b"no armor"))
     tags.append(replace(tag_object(), oid=f"{4:040x}"))
     signatures.look_ahead(tags)
+    assert isinstance(signatures.soon(tags[0])(), SignatureFacts)
     (tmp_path / "gnupg").rename(tmp_path / "gone")  # nothing can be verified from here on
-    found = [signatures.of(tag) for tag in tags]
+    found = [signatures.soon(tag)() for tag in tags]
     assert [one.reason if isinstance(one, Problem) else one and one.fingerprint for one in found] == [
         li_wei.fingerprint, "bad-signature", li_wei.fingerprint, "malformed", None,
     ]  # fmt: skip
     with pytest.raises(ToolFailedError):
-        signatures.of(signed(5, b"a", armored))
+        signatures.soon(signed(5, b"a", armored))()
 
 
 def test_an_error_while_looking_ahead_is_left_for_each_to_find(
@@ -79,7 +80,7 @@ def test_an_error_while_looking_ahead_is_left_for_each_to_find(
     tags = [signed(n, b"a", armored) for n in range(3)]
     monkeypatch.setattr(OpenPgp, "verify_all", broken)
     signatures.look_ahead(tags)
-    assert isinstance(signatures.of(tags[0]), SignatureFacts)
+    assert isinstance(signatures.soon(tags[0])(), SignatureFacts)
 
 
 def test_no_more_is_remembered_than_is_good_for_memory(signatures: Signatures, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,10 +92,11 @@ def test_no_more_is_remembered_than_is_good_for_memory(signatures: Signatures, m
 
     monkeypatch.setattr(OpenPgp, "verify_all", verify_all)
     tags = [signed(n, b"a", b"") for n in range(MAX_REMEMBERED + 10)]
-    signatures.look_ahead(tags[:MAX_REMEMBERED])
-    signatures.look_ahead(tags[:MAX_REMEMBERED])
+    for _ in range(2):
+        signatures.look_ahead(tags[:MAX_REMEMBERED])
+        assert isinstance(signatures.soon(tags[0])(), SignatureFacts)
     assert asked == [MAX_REMEMBERED]
     signatures.look_ahead(tags[MAX_REMEMBERED:])
-    assert isinstance(signatures.of(tags[-1]), SignatureFacts)
+    assert isinstance(signatures.soon(tags[-1])(), SignatureFacts)
     assert asked == [MAX_REMEMBERED, 10]
-    assert isinstance(signatures.of(tags[0]), Problem)  # forgotten, so verified anew
+    assert isinstance(signatures.soon(tags[0])(), Problem)  # forgotten, so verified anew

@@ -9,6 +9,7 @@ import click
 from ptguard import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "audit": "audit",
     "changelog-check": "changelog",
     "demo": "demo",
     "doctor": "doctor",
