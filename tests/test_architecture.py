@@ -44,6 +44,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tagging": ("tagging",),
     "demo": ("demo",),
     "audit": ("audit",),
+    "keys": ("keys",),
     "cli": ("cli", "prepush", "terminal", "__main__"),
 }
 """Each layer with its modules and packages (below ``ptguard``). A new one is put here, and into CONTRIBUTING.md."""
@@ -67,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tagging": {*BELOW_THE_TOP, "tagging"},
     "demo": {*BELOW_THE_TOP, "demo"},
     "audit": {*BELOW_THE_TOP, "verdict", "audit"},
+    "keys": {*BELOW_THE_TOP, "tagging", "checks", "keys"},
     "cli": set(LAYERS),
 }
 

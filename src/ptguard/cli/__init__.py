@@ -15,6 +15,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "doctor",
     "init": "init",
     "install": "install",
+    "keys": "keys",
     "policy-check": "policy",
     "pre-commit-hook": "precommit",
     "pre-push": "pre_push",

@@ -93,6 +93,16 @@ class OpenPgp:
                 found[at] = self.verify(payload, armored)
         return [found[at] for at in range(len(signed))]
 
+    def expiries(self) -> Mapping[str, datetime | None]:
+        """Give when each key and subkey that gpg would take expires, by its fingerprint (None: never).
+
+        Raises:
+            ToolMissingError: gpg is not installed.
+            ToolFailedError: gpg did not answer in time.
+        """
+        self._imported  # noqa: B018 - as above
+        return expiries(self._gpg.list_colons())
+
     def _verified(self, group: Sequence[tuple[int, bytes]]) -> dict[int, SignatureFacts | Problem]:
         """Give, by number, what one run of gpg says of the files that ``group`` holds; the undecided are left out."""
         self._imported  # noqa: B018 - as above
@@ -203,10 +213,10 @@ def _driver() -> Any:
             self._handle_io(["--no-batch", *words, "--verify-files", "--", *files], io.BytesIO(), result)
             return result.lines
 
-        def list_colons(self, fingerprint: str) -> bytes:
-            """Give gpg's listing of a key (doc/DETAILS, "Format of the colon listings")."""
+        def list_colons(self, *fingerprints: str) -> bytes:
+            """Give gpg's listing of keys, by default all (doc/DETAILS, "Format of the colon listings")."""
             result = Statuses(self)
-            self._handle_io(["--list-keys", "--with-subkey-fingerprint", fingerprint], io.BytesIO(), result)
+            self._handle_io(["--list-keys", "--with-subkey-fingerprint", *fingerprints], io.BytesIO(), result)
             return result.data
 
     return Driver
