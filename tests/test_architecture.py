@@ -80,8 +80,8 @@ ALLOWED_BESIDE = {
     ("ptguard.gateways.ssh", "ptguard.parse"),
 }
 
-SOLE_IMPORTERS = {"gnupg": "ptguard.gateways.openpgp", "git": "ptguard.gateways.repo"}
-HEAVY = {"gnupg", "git", "markdown_it", "docker_image", "dockerfile", "toml", "yaml", "rich", "pre_commit"}
+SOLE_IMPORTERS = {"gnupg": "ptguard.gateways.openpgp", "git": "ptguard.gateways.repo", "urllib3": "ptguard.gateways.registry"}
+HEAVY = {"gnupg", "git", "markdown_it", "docker_image", "dockerfile", "toml", "yaml", "rich", "pre_commit", "urllib3"}
 PURE = {"parse", "checks", "report", "policy", "verdict", "shared"}
 OUTSIDE = {
     "os", "io", "pathlib", "shutil", "socket", "subprocess", "sys", "tempfile", "time", "urllib", "http", "ssl",

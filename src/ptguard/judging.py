@@ -97,15 +97,19 @@ def judge_tags(
 
 
 @apart
-def judge_planned(request: Request, name: str, commit: Oid, wanted_remote: str | None = None) -> Verdict:
+def judge_planned(
+    request: Request, name: str, commit: Oid, wanted_remote: str | None = None, *, offline: bool = False
+) -> Verdict:
     """Judge all of a tag called ``name`` on ``commit`` that can be judged before it exists.
+
+    ``offline``: the remote is not asked, so that what is said of it is what was last fetched.
 
     Raises:
         PtguardError: nothing could be judged.
     """
     ref = TAG_PREFIX + name
     with Git.open(request.start) as git:
-        clone = asked_clone(git, wanted_remote)
+        clone = (known_clone if offline else asked_clone)(git, wanted_remote)
         policy = client_policy(clone, request.choice)
         update = RefUpdate(ref, commit, ref, clone.state.tags.get(ref))
         with temporary_home() as home:

@@ -30,15 +30,17 @@ COMMANDS: Final[Mapping[str, str]] = {
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
+    modules: Mapping[str, str] = COMMANDS
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the names of all commands."""
         del ctx
-        return sorted(COMMANDS)
+        return sorted(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Give the command ``cmd_name``, or None where there is none."""
         del ctx
-        module = COMMANDS.get(cmd_name)
+        module = self.modules.get(cmd_name)
         if module is None:
             return None
         command = importlib.import_module(f"{__name__}.{module}").command

@@ -4,25 +4,32 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
 
+from ptguard.cli import LazyGroup
 from ptguard.cli.common import choice, in_folder, policy_choice
 from ptguard.errors import ExitCode, UsageError
+from ptguard.smoke import RUNNERS
 from ptguard.text import sh, shown
 
 if TYPE_CHECKING:
     from ptguard.smoke.run import Made
 
 
-@click.command("smoke")
-@click.option("--image", metavar="REF@sha256:…", help="The image of the run, by digest.")
+class _SmokeGroup(LazyGroup):
+    modules = MappingProxyType({"show": "smoke_show", "verify": "smoke_verify"})
+
+
+@click.group("smoke", cls=_SmokeGroup, invoke_without_command=True)
+@click.option("--image", metavar="REF", help="The image of the run (default: the declared one; local: must be said).")
 @click.option(
     "--runner",
-    type=click.Choice(["auto", "docker", "podman", "local"]),
+    type=click.Choice(RUNNERS),
     default="auto",
-    help="Where to run: local is this machine as it is (docker and podman are not driven yet).",
+    help="Where to run: in a container, or local: on this machine as it is. auto: an engine if one answers.",
 )
 @click.option("--sign", "sign_with", metavar="KEY", help="SSH key file or full OpenPGP fingerprint (default: git's).")
 @click.option("--command", "try_", metavar="WORDS", help="The project's own check (default: the policy's).")
@@ -35,12 +42,16 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout", type=click.FloatRange(1, 86400), default=1800.0, metavar="SECONDS", help="For the whole run."
 )
+@click.option("--quick", is_flag=True, help="Fewer and smaller checks: under 20 s on a GPU.")
+@click.option("--no-judge", is_flag=True, help="Run although version, changelog or image would be refused.")
 @click.option("--allow-dirty", is_flag=True, help="Run with uncommitted changes; no tag passes with such a record.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="PATH", help="The record's file, ending in .json.")
 @click.option("--python", metavar="PATH", help="The interpreter that has the framework (default: python on PATH).")
 @policy_choice
 @in_folder
+@click.pass_context
 def command(
+    context: click.Context,
     *,
     image: str | None,
     runner: str,
@@ -48,6 +59,8 @@ def command(
     try_: str | None,
     framework: str,
     timeout: float,
+    quick: bool,
+    no_judge: bool,
     allow_dirty: bool,
     output: Path | None,
     python: str | None,
@@ -57,10 +70,18 @@ def command(
 ) -> ExitCode:
     """Try HEAD in the declared image: facts, devices, checks, the project's own command; sign the record.
 
-    The record is written where the policy has it; commit it and tag that commit. Exit codes: 0 passed, 1 failed
-    (the record says so), 2 the policy would not take such a run, 3 the run did not come to an end.
+    With docker or podman the image is run by digest, without a network, with nothing mounted but, for the project's
+    own command, a read-only copy of HEAD. The record is written where the policy has it; commit it and tag that
+    commit.
+
+    Exit codes: 0 passed, 1 failed (the record says so), 2 the policy would not take such a run, 3 the run did not
+    come to an end.
     """
+    if context.invoked_subcommand is not None:
+        return ExitCode.ACCEPTED  # what the command below gives is what counts
     from ptguard.gateways.repo import layout
+    from ptguard.judging import request_now
+    from ptguard.smoke.fit import refuse_unfit
     from ptguard.smoke.launch import pick
     from ptguard.smoke.run import Order, make_record
     from ptguard.smoke.sign import choose
@@ -69,8 +90,9 @@ def command(
     root = layout(folder).top
     if root is None:
         raise UsageError("a bare repository has no work tree that could be tried", fix="git clone …")
-    chosen = pick(runner, root, python)
-    target = find_target(root, choice(policy_ref, policy_file))
+    named = choice(policy_ref, policy_file)
+    target = find_target(root, named)
+    chosen = pick(runner, root, python, target.policy.smoke.device if target.policy.smoke else "cpu")
     order = Order(
         root,
         target.policy,
@@ -79,12 +101,18 @@ def command(
         choose(sign_with, _configured(root)),
         _words(try_),
         framework,
+        "quick" if quick else "full",
         timeout,
         allow_dirty,
         output.absolute() if output else None,
     )
-    made = make_record(order, chosen, lambda line: click.echo(f"ptguard: {line}", err=True))
-    return _told(made, root)
+    if not no_judge:
+        refuse_unfit(request_now(root, named), target.policy, _say)
+    return _told(make_record(order, chosen, _say), root)
+
+
+def _say(line: str) -> None:
+    click.echo(f"ptguard: {line}", err=True)
 
 
 def _told(made: "Made", root: Path) -> ExitCode:

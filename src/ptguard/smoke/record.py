@@ -22,7 +22,8 @@ from ptguard.parse.smoke import (
     parse_record,
 )
 from ptguard.parse.tree import prune
-from ptguard.smoke.launch import PROBE, Report, Runner
+from ptguard.smoke.launch import PROBE, Runner
+from ptguard.smoke.report import Report
 from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
 from ptguard.value import value
@@ -163,7 +164,7 @@ def build(
         "schema": SCHEMA,
         "startedOn": utc(started),
         "finishedOn": utc(finished),
-        "mode": "facts",
+        "mode": report.mode,
         "framework": report.framework,
         "deviceKind": report.device,
         "source": {"commit": source.commit, "dirty": bool(source.dirty or source.untracked)},

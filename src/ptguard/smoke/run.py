@@ -3,16 +3,19 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from ptguard.errors import UsageError
 from ptguard.facts import difference, mismatches, weak
 from ptguard.model import DeclaredImage, ImageReference, Policy, Problem, SignatureFacts, SmokePolicy
 from ptguard.parse.smoke import slug
-from ptguard.smoke.launch import Report, Runner, Say
+from ptguard.smoke.launch import Asked, Runner
 from ptguard.smoke.record import Tried, build, read_source, refuse_dirty, same_source
+from ptguard.smoke.report import Report
 from ptguard.smoke.sign import SigningKey, publish, sign
+from ptguard.smoke.talk import Say
 from ptguard.text import sh, shown
-from ptguard.value import value
+from ptguard.value import replace, value
 from ptguard.vouching import objections
 
 
@@ -21,7 +24,8 @@ class Order:
     """What to run: ``root`` of the work tree, its trusted ``policy``, the image that it is run in, and how.
 
     ``declared`` is what the source tree declares (None: the policy names no image); ``command`` None means the
-    policy's; ``timeout`` in seconds, for the whole run; ``output`` the record's file, from the root.
+    policy's; ``mode`` is ``full`` or ``quick``; ``timeout`` in seconds, for the whole run; ``output`` the record's
+    file, from the root.
     """
 
     root: Path
@@ -31,6 +35,7 @@ class Order:
     key: SigningKey
     command: tuple[str, ...] | None = None
     framework: str = "auto"
+    mode: str = "full"
     timeout: float = 1800.0
     allow_dirty: bool = False
     output: Path | None = None
@@ -53,15 +58,16 @@ def make_record(order: Order, runner: Runner, say: Say) -> Made:
         PtguardError: the run did not come to an end that can be recorded; nothing was written.
     """
     smoke = _policy(order)
-    command = refuse_early(order, smoke, runner)
+    command = refuse_early(order, smoke)
+    image = _image(order, smoke, runner)
     source = read_source(order.root, smoke.ignore)
     if not order.allow_dirty:
         refuse_dirty(source)
     elif source.dirty or source.untracked:
         say("the work tree is dirty: the record will say so, and no tag passes with it")
     started, deadline = datetime.now(UTC), time.monotonic() + order.timeout
-    say("probe: facts and devices")
-    report = runner.probe(order.framework, order.timeout, say)
+    say(f"probe: {order.mode}, {runner.name}{f', in {shown(str(image))}' if image else ''}")
+    report = runner.probe(Asked(order.framework, order.mode, order.timeout), say)
     refuse_report(order, smoke, report, command)
     tried = None
     if command is not None:
@@ -69,8 +75,8 @@ def make_record(order: Order, runner: Runner, say: Say) -> Made:
         outcome = runner.command(command, max(deadline - time.monotonic(), 0.0), say)
         tried = Tried(command, outcome.exit, outcome.seconds)
     same_source(source, read_source(order.root, smoke.ignore))
-    record = build(source, order.image, runner, report, tried, started=started, finished=datetime.now(UTC))
-    path = order.root / (order.output or Path(smoke.directory, f"{slug(order.image)}.json"))
+    record = build(source, image, runner, report, tried, started=started, finished=datetime.now(UTC))
+    path = order.root / (order.output or Path(smoke.directory, f"{slug(image)}.json"))
     signature = publish(path, record.payload, order.key, sign(order.key, record.payload))
     return Made(path, signature, record.result == "PASSED")
 
@@ -84,10 +90,9 @@ def _policy(order: Order) -> SmokePolicy:
     return order.policy.smoke
 
 
-def refuse_early(order: Order, smoke: SmokePolicy, runner: Runner) -> tuple[str, ...] | None:
+def refuse_early(order: Order, smoke: SmokePolicy) -> tuple[str, ...] | None:
     """Give the command to run, or raise a UsageError where the policy would refuse the record whatever it says."""
     _refuse_output(order)
-    _refuse_image(order, smoke, runner)
     _refuse_key(order, smoke)
     if smoke.command is not None and order.command is not None and order.command != smoke.command:
         raise UsageError(
@@ -113,31 +118,62 @@ def _refuse_output(order: Order) -> None:
         )
 
 
-def _refuse_image(order: Order, smoke: SmokePolicy, runner: Runner) -> None:
-    """Refuse an image that is not said whole, is not the declared one, or whose digest has too weak a source."""
-    image, declared = order.image, order.declared
-    if image is None and order.policy.image is None:
-        return
+def _image(order: Order, smoke: SmokePolicy, runner: Runner) -> ImageReference | None:
+    """Give the image of the run with its digest, or None where neither the call nor the policy names one.
+
+    Raises:
+        UsageError: it is not said, not the declared one, or its digest has too weak a source.
+    """
+    declared = order.declared
+    if order.image is None and order.policy.image is None and runner.name == "local":
+        return None
     if isinstance(declared, Problem):
         raise UsageError(f"the image that HEAD declares is not known: {declared.message}", fix=declared.fix)
-    example = str(declared.reference) if declared else "REF"
-    if image is None or image.digest is None:
-        what = "it is not said which image this machine runs" if image is None else "the image is named without digest"
-        raise UsageError(what, fix=f"ptguard smoke --image {example.split('@')[0]}@sha256:… --runner {runner.name}")
-    if not image.digest.startswith("sha256:"):
-        raise UsageError(
-            "the image's digest is no sha256", fix=f"ptguard smoke --image {example.split('@')[0]}@sha256:…"
-        )
+    asked = order.image
+    if asked is None and declared is not None:
+        if runner.name == "local":  # nobody has said that this is it
+            raise UsageError(
+                "it is not said which image this machine runs",
+                fix=sh("ptguard", "smoke", "--image", str(declared.reference), "--runner", "local"),
+            )
+        asked = declared.reference
+    _refuse_other(asked, declared)
+    image = runner.resolve(asked if runner.name == "local" else _pinned(asked, declared))
+    _refuse_other(image, declared)
+    if image is not None and not (image.digest or "").startswith("sha256:"):
+        raise UsageError("the image's digest is no sha256", fix=f"ptguard smoke --image {image.repository}@sha256:…")
     if weak(runner.digest_source, smoke.image_from):
         raise UsageError(
             f"with --runner {runner.name} the image's digest is told by {runner.digest_source}, "
             f"and the policy takes {smoke.image_from} at the least",
-            fix=f'set image-from = "{runner.digest_source}" in [smoke] on the trust branch, or run elsewhere',
+            fix=_STRONGER[smoke.image_from],
         )
-    if declared is not None and difference(image, declared.reference) is not None:
+    return image
+
+
+_STRONGER: Final = {
+    "launcher": "ptguard smoke --runner docker   # or podman: on the host, not inside the image",
+    "registry": "ptguard smoke --runner docker   # or local with --image REF without a digest: its registry is asked",
+    "operator": "ptguard smoke --runner local --image REF@sha256:…",
+}
+
+
+def _pinned(asked: ImageReference | None, declared: DeclaredImage | None) -> ImageReference | None:
+    """Give the image as it is to be resolved: a digest that HEAD declares is the one that has to run."""
+    if asked is None or declared is None or asked.digest is not None:
+        return asked
+    return replace(asked, digest=declared.reference.digest)
+
+
+def _refuse_other(image: ImageReference | None, declared: DeclaredImage | None) -> None:
+    if image is None or declared is None:
+        return
+    wanted = declared.reference
+    wrong = difference(image, wanted)
+    if wrong is not None and not (wrong == "wrong-digest" and image.digest is None):
         raise UsageError(
-            f"HEAD declares {shown(str(declared.reference))}, the run would be one in {shown(str(image))}",
-            fix=sh("ptguard", "smoke", "--image", str(declared.reference)),
+            f"HEAD declares {shown(str(wanted))}, the run would be one in {shown(str(image))}",
+            fix=sh("ptguard", "smoke", "--image", str(wanted)),
         )
 
 

@@ -1,0 +1,129 @@
+"""A smoke run in a container: the probe on standard input, nothing mounted; the project's check on a copy of HEAD."""
+
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ptguard.errors import ToolFailedError, UsageError
+from ptguard.gateways.container import Container, Engine
+from ptguard.gateways.signing import undisturbed
+from ptguard.model import ImageReference
+from ptguard.smoke.launch import PROBE, Asked
+from ptguard.smoke.report import MAX_ANSWER, Report, read_report
+from ptguard.smoke.talk import Outcome, Say, converse, ended, last_line, tell
+from ptguard.smoke.tree import write_source
+from ptguard.text import sh, shown
+
+_PYTHONS: Final = ("python", "python3")
+# What an engine ends with when it is not the program that ended (docker run, EXIT STATUS).
+_ENGINE, _NOT_RUNNABLE, _NOT_FOUND, _KILLED = 125, 126, 127, 137
+_GPU: Final = ("gpu", "nvidia", "cdi", "/dev/kfd", "/dev/dri")
+
+
+class ContainerRunner:
+    """Runs in containers of one image, by digest, without a network; each is gone when it is no longer waited for."""
+
+    digest_source = "launcher"
+    network = "none"
+
+    def __init__(self, engine: Engine, root: Path, python: str | None, device: str) -> None:
+        """``root``: the work tree whose HEAD is tried; ``python``: the image's, None: what its PATH has."""
+        self.name: str = engine.name
+        self.platform = "unknown"
+        self._engine, self._root, self._device = engine, root, device
+        self._pythons = (python,) if python else _PYTHONS
+        self._image: ImageReference | None = None
+
+    def resolve(self, image: ImageReference | None) -> ImageReference:
+        """Give ``image`` with the digest by which it will be run; it is pulled where it is not here.
+
+        Raises:
+            UsageError: no image is named, or it has not one digest.
+            ToolFailedError: the engine failed.
+        """
+        if image is None:
+            raise UsageError("no image is named, and the policy has no [image]", fix="ptguard smoke --image REF …")
+        self._image = self._engine.resolve(image)
+        self.platform = self._engine.platform(self._image)
+        return self._image
+
+    def probe(self, asked: Asked, say: Say) -> Report:
+        """Feed the probe to the image's Python and give its answer.
+
+        Raises:
+            UsageError: the image has no Python, or the engine will not hand out a GPU.
+            ToolFailedError: it did not end well, said too much, or its answer is none of the probe's.
+        """
+        for python in self._pythons:
+            nonce = secrets.token_hex(16)
+            words = asked.words(nonce)
+            with self._container(python, words, asked.seconds, None) as argv:
+                done = self._run(argv, PROBE.read_bytes(), asked.seconds, say, MAX_ANSWER)
+            if done.exit != _NOT_FOUND:
+                break
+        if done.exit == _NOT_FOUND:
+            tried = " or ".join(shown(python, 80) for python in self._pythons)
+            fix = "ptguard smoke --python PATH …   # the interpreter's path inside the image"
+            raise UsageError(f"the image has no {tried} on its PATH", fix=fix)
+        if done.exit != 0:
+            raise self._failed("the probe", done)
+        return read_report(done.answer, nonce)
+
+    def command(self, argv: Sequence[str], timeout: float, say: Say) -> Outcome:
+        """Run ``argv`` on a read-only copy of HEAD's source tree; what it prints last is said.
+
+        Raises:
+            UsageError: the image has no such program.
+            ToolFailedError: it was killed or took too long; a status other than 0 is an outcome.
+        """
+        with tempfile.TemporaryDirectory(prefix="ptguard-", ignore_cleanup_errors=True) as folder:
+            source = Path(folder, "source")
+            write_source(self._root, source, say)
+            with self._container(argv[0], argv[1:], timeout, source) as words:
+                done = self._run(words, b"", timeout, lambda _: None, None)
+        tell(done, say)
+        if done.exit == _NOT_FOUND:
+            raise UsageError(f"the image has no program {shown(argv[0], 120)}", fix="ptguard smoke --command WORDS …")
+        if done.exit < 0 or done.exit in (_ENGINE, _NOT_RUNNABLE, _KILLED):
+            raise self._failed(shown(sh(*argv), 120), done)
+        return done
+
+    @contextmanager
+    def _container(
+        self, entrypoint: str, argv: Sequence[str], seconds: float, source: Path | None
+    ) -> Iterator[list[str]]:
+        """Give the command line of a container that is done away with when the block ends, however it ends."""
+        if self._image is None:
+            raise ToolFailedError("no image was resolved before the run")
+        name = f"ptguard-{secrets.token_hex(8)}"
+        container = Container(self._image, name, entrypoint, tuple(argv), self._device, seconds, source)
+        try:
+            yield self._engine.argv(container)
+        finally:
+            with undisturbed():
+                self._engine.remove(name)
+
+    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float, say: Say, keep: int | None) -> Outcome:
+        with tempfile.TemporaryDirectory(prefix="ptguard-", ignore_cleanup_errors=True) as folder:
+            return converse(argv, stdin=stdin, cwd=Path(folder), timeout=timeout, say=say, keep=keep)
+
+    def _failed(self, what: str, done: Outcome) -> ToolFailedError | UsageError:
+        """Say what an exit status of the engine means."""
+        said = last_line(done.tail)
+        if done.exit in (_ENGINE, _NOT_RUNNABLE):
+            if self._device != "cpu" and any(word in said.lower() for word in _GPU):
+                return UsageError(f"{self.name} hands no GPU to a container here{said}", fix=_GPU_FIX[self.name])
+            return ToolFailedError(f"{self.name} did not start the container{said}", fix=f"{self.name} info")
+        if done.exit == _KILLED:
+            words = f"{what} was killed in its container: out of memory, out of time, or by somebody"
+            return ToolFailedError(words, fix="dmesg | tail   # names what was killed for memory")
+        return ToolFailedError(f"{what} {ended(done.exit)} in its container{said}", fix="see what was printed above")
+
+
+_GPU_FIX: Final = {
+    "docker": "docker run --rm --gpus all IMAGE nvidia-smi   # needs NVIDIA's container toolkit",
+    "podman": "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && nvidia-ctk cdi list   # must name all",
+}
