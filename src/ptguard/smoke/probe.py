@@ -1138,6 +1138,11 @@ class Run:
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def stopped(self, *_: Any) -> NoReturn:
+        """End at a SIGTERM without an answer, but leave no folder."""
+        self.tidy()
+        os._exit(128 + signal.SIGTERM)
+
     def watch(self) -> None:
         """Answer at the deadline, whatever runs then: a thread that a hanging driver or compiler does not stop."""
         if self.seconds < threading.TIMEOUT_MAX:
@@ -1195,11 +1200,6 @@ def explore(run: Run) -> None:
         run.try_(row.id, row.function, bench, *row.args)
 
 
-def stop(*_: Any) -> None:
-    """End, as at an error, so that the temporary folder goes."""
-    sys.exit(143)
-
-
 def main(nonce: str, wanted: str, mode: str = "full", seconds: str = "inf") -> None:
     """Make the run and say its document; the process ends here."""
     if wanted not in (*FRAMEWORKS, "auto", "none") or mode not in MODES:
@@ -1208,7 +1208,7 @@ def main(nonce: str, wanted: str, mode: str = "full", seconds: str = "inf") -> N
     if not (limit and limit > 0):
         sys.exit(f"SECONDS is a number above 0, not {text(seconds)}")
     run = Run(nonce, wanted, mode, limit)
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, run.stopped)
     run.watch()
     try:
         explore(run)
