@@ -7,7 +7,9 @@ The others are tried with real torch in test_probe_torch.py.
 # ruff: noqa: ARG002, ARG005
 
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -88,6 +90,17 @@ def test_the_ids_are_unique_and_what_records_take() -> None:
         assert len(set(ids)) == len(ids)
         assert all(one.startswith(name + ".") for one in ids)
         checks_of([probe.entry(one, "passed", None) for one in ids])
+
+
+def test_the_page_names_every_check() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "smoke.md").read_text("utf-8")
+    section = page.split("\n## What the probe tries\n", 1)[1].split("\n## ", 1)[0]
+    named: list[str] = []
+    for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE):
+        for one in re.findall(r"`([a-z0-9_.]+)`", cell):
+            named.append(one if one[0] != "." else named[-1].rpartition(".")[0] + one)
+    ids = [f"{name}.import" for name in probe.CHECKS] + [row.id for rows in probe.CHECKS.values() for row in rows]
+    assert sorted(named) == sorted(ids)
 
 
 # ------------------------------------------------------------------------------------------------ versions
