@@ -81,6 +81,12 @@ def test_what_a_check_says_is_one_line_that_a_record_can_hold() -> None:
     assert len(entry["reason"]) <= 200
     assert entry["reason"].isprintable()
     checks_of([entry])
+    mute = type("Mute", (Exception,), {"__str__": fails})
+
+    def raises() -> None:
+        raise mute
+
+    assert probe.tried("torch.x", raises)[1]["reason"] == "Mute: None"
     assert probe.tried("torch.x", fails)[1]["reason"] == "RuntimeError: CUDA error: the launch timed out"
 
 

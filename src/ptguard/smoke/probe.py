@@ -305,7 +305,7 @@ def tried(identifier: str, function: Callable[..., Any], *args: Any) -> tuple[An
     except Wrong as wrong:
         status, reason = "failed", text(wrong)
     except (Exception, SystemExit) as error:
-        status, reason = "failed", text(f"{type(error).__name__}: {error}")
+        status, reason = "failed", text(f"{type(error).__name__}: {attempt(str, error)}")
     made = entry(identifier, status, reason, time.monotonic() - started)
     if isinstance(found, Measured):
         made.update(judged(found))
@@ -1110,9 +1110,24 @@ class Run:
             "checks": done + [entry(one, "failed", self._no_time(why)) for one, why in zip(late, words)],
         }
 
-    def leave(self, status: int = 0) -> NoReturn:
-        """Say the document, once, and end. The lock is kept: the first thread that comes here is the only one."""
+    def leave(self) -> NoReturn:
+        """Say the document and end, unless the deadline was first: then wait for that end."""
         self._lock.acquire()
+        self._answer()
+
+    def late(self) -> None:
+        """Answer at the deadline. Without a framework no check can be failed instead, so there is no document then."""
+        if not self._lock.acquire(blocking=False):
+            return
+        if self.framework is None:
+            print(self._no_time("the facts could not be had in time"), file=sys.stderr, flush=True)
+            self.tidy()
+            os._exit(1)
+        self._answer()
+
+    def _answer(self) -> NoReturn:
+        """Say the document. The lock is held and never released: whichever thread comes first is the only one."""
+        status = 0
         try:
             document = json.dumps(self.document(), allow_nan=False).encode("ascii") + b"\n"
             for stream in (sys.stdout, sys.stderr):
@@ -1126,14 +1141,6 @@ class Run:
         finally:
             # Some frameworks crash or hang while they are being unloaded; all is said by now.
             os._exit(status)
-
-    def late(self) -> NoReturn:
-        """Answer at the deadline. Without a framework no check can be failed instead, so there is no document then."""
-        if self.framework is None:
-            print(self._no_time("the facts could not be had in time"), file=sys.stderr, flush=True)
-            self.tidy()
-            os._exit(1)
-        self.leave()
 
     def tidy(self) -> None:
         """Take the temporary folder away."""
