@@ -30,7 +30,7 @@ MAX_RECORD_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 16
 
 RESULTS: Final = ("PASSED", "WARNED", "FAILED")
-MODES: Final = ("facts", "full")
+MODES: Final = ("facts", "quick", "full")
 DEVICE_KINDS: Final = ("cuda", "rocm", "cpu")
 DIGEST_SOURCES: Final = ("launcher", "registry", "operator")
 FRAMEWORKS: Final = ("torch", "jax", "tensorflow")
