@@ -63,6 +63,14 @@ def test_it_says_its_version(venv: Path) -> None:
     assert done.stdout == "ptguard, version 0.1.0\n"
 
 
+def test_it_explains_from_the_pages_that_it_carries(venv: Path, tmp_path: Path) -> None:
+    done = run(venv / "bin/ptguard", "explain", "missing-section", cwd=tmp_path, env=dict(os.environ))
+    assert done.stdout.startswith("changelog/missing-section  (fail)\n")
+    listed = run(venv / "bin/ptguard", "checks", "--format", "json", cwd=tmp_path, env=dict(os.environ))
+    pages = {check["check"]: check["page"] for check in json.loads(listed.stdout)["checks"]}
+    assert pages == {path.stem: path.read_text("utf-8") for path in (ROOT / "docs/checks").glob("*.md")}
+
+
 def test_it_verifies_and_its_hook_judges_a_push(venv: Path, team: Team) -> None:
     team.tag()
     done = ptguard(venv, team, "verify", "--format", "json", "v2.9.0")

@@ -33,6 +33,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "setup": ("setup",),
     "tagging": ("tagging",),
     "demo": ("demo",),
+    "pages": ("pages",),
     "cli": ("cli", "prepush", "terminal", "__main__"),
 }
 """Each layer with its modules and packages (below ``ptguard``). A new one is put here, and into CONTRIBUTING.md."""
@@ -55,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "setup": {*BELOW_THE_TOP, "tagging", "setup"},
     "tagging": {*BELOW_THE_TOP, "tagging"},
     "demo": {*BELOW_THE_TOP, "demo"},
+    "pages": {"base", "checks", "pages"},
     "cli": set(LAYERS),
 }
 

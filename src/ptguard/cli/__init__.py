@@ -10,8 +10,10 @@ from ptguard import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
     "changelog-check": "changelog",
+    "checks": "checks",
     "demo": "demo",
     "doctor": "doctor",
+    "explain": "explain",
     "init": "init",
     "install": "install",
     "policy-check": "policy",
