@@ -60,7 +60,7 @@ def test_a_good_tag_is_accepted(team: Team, tmp_path: Path, depth: int) -> None:
     team.push("v2.9.0")
     step = judge(team, "v2.9.0", tmp_path, depth=depth)
     assert step.code == 0, step.stdout + step.stderr
-    assert step.outputs["decision"] == "accept"
+    assert step.outputs["decision"] == "accept" and step.outputs["object"] == oid
     document = json.loads(Path(step.outputs["json"]).read_text())
     assert document["decision"] == "accept" and document["tags"][0]["object"] == oid
     assert document["policy"]["source"] == "refs/remotes/origin/main"
@@ -122,6 +122,23 @@ def test_a_trust_branch_can_be_named(team: Team, tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
+def test_a_candidate_is_judged_before_it_is_a_tag_of_the_remote(team: Team, tmp_path: Path) -> None:
+    oid = team.tag()
+    team.push("refs/tags/v2.9.0:refs/candidates/v2.9.0")
+    workspace = tmp_path / "work"
+    run("git", "clone", "-q", "--depth=1", f"file://{team.remote}", workspace, env=team.env)
+    given = {"tag": "v2.9.0", "ref": "refs/candidates/v2.9.0"}
+    step = judge_in(team, workspace, tmp_path, given)
+    assert step.code == 0 and step.outputs["object"] == oid, step.stdout + step.stderr
+    assert "refs/tags/v2.9.0" not in team.remote_refs()
+    team.push("v2.9.0")
+    team.tag("v2.9.0", "HEAD", "-m", "another text")
+    team.push("--force", "refs/tags/v2.9.0:refs/candidates/v2.9.0")
+    assert reasons(judge_in(team, workspace, tmp_path, given)) == {"moved"}
+    assert judge_in(team, workspace, tmp_path, {**given, "ref": "x::set-output"}).code == 2
+
+
+@pytest.mark.e2e
 def test_what_cannot_be_judged_is_refused(team: Team, tmp_path: Path) -> None:
     team.tag()
     team.push("v2.9.0")
@@ -166,7 +183,7 @@ def test_hostile_words_of_a_tag_give_the_runner_no_command(team: Team, tmp_path:
     team.push("v2.9.0")
     step = judge(team, "v2.9.0", tmp_path)
     assert step.code == 1 and {c.name for c in obeyed(step)} == {"error"}
-    assert set(step.outputs) == {"decision", "json"}
+    assert set(step.outputs) == {"decision", "json", "object"}
 
 
 @pytest.mark.e2e
