@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ptguard import __main__ as ptguard_main
+from ptguard.cli import verify as verify_module
 from ptguard.cli.reports import MAX_SUMMARY_BYTES
 from ptguard.gateways.files import append_text
 from ptguard.report import FORMATS
@@ -56,6 +58,18 @@ def test_a_tool_that_is_missing(team: Team, name: str, tmp_path: Path) -> None:
     assert done.returncode == 3
     if name != "text":
         assert READERS[name](done.stdout) is not None and done.stderr == ""
+
+
+@each_format
+def test_a_mistake_of_our_own(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(verify_module, "judge_tags", broken)
+    assert ptguard_main.run(["verify", "--format", name]) == 3
+    told = capsys.readouterr()
+    said, other = (told.err, told.out) if name == "text" else (told.out, told.err)
+    assert "ptguard itself failed: ZeroDivisionError: oh" in said and other == "" and READERS[name](said) is not None
 
 
 def test_hostile_names_in_real_tags(team: Team) -> None:

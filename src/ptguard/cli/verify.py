@@ -6,7 +6,7 @@ import click
 
 from ptguard.cli.common import choice, in_folder, policy_choice
 from ptguard.cli.reports import places, tell, tell_beside
-from ptguard.errors import ExitCode, PtguardError
+from ptguard.errors import ExitCode, PtguardError, unexpected
 from ptguard.judging import judge_tags, request_now
 from ptguard.report import FORMATS
 from ptguard.verdict import exit_code
@@ -38,11 +38,12 @@ def command(  # noqa: PLR0917 - click passes options by name
     request = request_now(folder, choice(policy_ref, policy_file))
     try:
         verdict = judge_tags(request, tags, remote, published=published)
-    except PtguardError as error:
+    except Exception as error:  # whatever breaks has a document of the format that was asked for
+        said = error if isinstance(error, PtguardError) else unexpected(error)
         if format_ == "text":
-            tell_beside(also, error)
+            tell_beside(also, said)
             raise
-        tell(format_, also, error)
-        return error.exit_code
+        tell(format_, also, said)
+        return said.exit_code
     tell(format_, also, verdict)
     return exit_code(verdict)
