@@ -174,6 +174,8 @@ def test_a_hostile_name_is_only_a_name(team: Team, tmp_path: Path, name: str) ->
     document = json.loads(Path(step.outputs["json"]).read_text())
     assert [tag["tag"] for tag in document["tags"]] == [name]
     assert not list(tmp_path.rglob("evil"))
+    good = judge_in(team, tmp_path / "work", tmp_path, {"tag": "v2.9.0"})
+    assert good.code == 0 and [c.data for c in obeyed(good)] == ["accepted v2.9.0"]
 
 
 @pytest.mark.e2e

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 
 from ptguard.errors import PtguardError
 from ptguard.model import Finding, Status, Verdict
-from ptguard.report.common import told
+from ptguard.report.common import clean, place, sentence, told
 from ptguard.report.github import SHOWN, error, verdict
 from ptguard.value import replace
 from tests.report.hostile import errors, sample, verdicts
@@ -78,6 +78,14 @@ def test_hostile_words_make_no_command(hostile: Verdict) -> None:
     assert all(c.name in ("error", "warning", "notice") for c in found)
     assert all(set(c.properties) <= {"title", "file", "line"} for c in found)
     assert all(c.properties["title"].startswith("ptguard") for c in found)
+    for kind, statuses in (("error", (Status.ERROR, Status.FAIL)), ("warning", (Status.WARN,))):
+        meant = [one for one in told(hostile) if one.finding.status in statuses]
+        said = [c for c in found if c.name == kind][: SHOWN if len(meant) <= SHOWN else SHOWN - 1]
+        for annotation, one in zip(said, meant, strict=False):
+            where = place(one.finding)
+            assert annotation.properties["file"] == clean(where.path)
+            assert annotation.properties["line"] == str(where.line or 1)
+            assert annotation.data.split("\n")[0] == sentence(one)
     refusing = sum(one.finding.refuses for one in told(hostile))
     assert sum(c.name == "error" for c in found) == min(refusing, SHOWN)
     assert any(c.name == "error" for c in found) != hostile.accepted
