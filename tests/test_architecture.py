@@ -45,6 +45,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "demo": ("demo",),
     "audit": ("audit",),
     "keys": ("keys",),
+    "pages": ("pages",),
     "cli": ("cli", "prepush", "terminal", "__main__"),
 }
 """Each layer with its modules and packages (below ``ptguard``). A new one is put here, and into CONTRIBUTING.md."""
@@ -69,6 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {*BELOW_THE_TOP, "demo"},
     "audit": {*BELOW_THE_TOP, "verdict", "audit"},
     "keys": {*BELOW_THE_TOP, "tagging", "checks", "keys"},
+    "pages": {"base", "checks", "pages"},
     "cli": set(LAYERS),
 }
 

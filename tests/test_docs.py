@@ -216,7 +216,7 @@ def test_json_in_examples_can_be_read(page: Page) -> None:
     schema = json.loads(resource("schema/verdict-1.json").read_text("utf-8"))
     for text in page.fences("json"):
         document = json.loads(text)
-        if document.get("schema") == "ptguard.verdict/1":
+        if isinstance(document, dict) and document.get("schema") == "ptguard.verdict/1":
             jsonschema.validate(document, schema)
 
 

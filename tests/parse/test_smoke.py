@@ -141,7 +141,7 @@ def test_a_run_on_the_bare_machine_has_no_image() -> None:
         ("finishedOn", "\uff12\uff10\uff12\uff16-11-20T10:05:00Z"),
         ("finishedOn", 1),
         ("finishedOn", GONE),
-        ("mode", "quick"),
+        ("mode", "slow"),
         ("framework", "none"),
         ("deviceKind", "CUDA"),
         ("deviceKind", "gpu"),

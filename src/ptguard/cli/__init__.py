@@ -11,8 +11,10 @@ from ptguard import __version__
 COMMANDS: Final[Mapping[str, str]] = {
     "audit": "audit",
     "changelog-check": "changelog",
+    "checks": "checks",
     "demo": "demo",
     "doctor": "doctor",
+    "explain": "explain",
     "init": "init",
     "install": "install",
     "keys": "keys",

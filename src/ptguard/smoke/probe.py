@@ -24,6 +24,7 @@ if __name__ == "__main__":
     os.dup2(2, 1)
 
 import contextlib  # noqa: E402
+import gc  # noqa: E402
 import importlib  # noqa: E402
 import importlib.util  # noqa: E402
 import json  # noqa: E402
@@ -304,7 +305,7 @@ def tried(identifier: str, function: Callable[..., Any], *args: Any) -> tuple[An
     except Wrong as wrong:
         status, reason = "failed", text(wrong)
     except (Exception, SystemExit) as error:
-        status, reason = "failed", text(f"{type(error).__name__}: {error}")
+        status, reason = "failed", text(f"{type(error).__name__}: {attempt(str, error)}")
     made = entry(identifier, status, reason, time.monotonic() - started)
     if isinstance(found, Measured):
         made.update(judged(found))
@@ -807,6 +808,7 @@ def torch_memory_device(bench: Bench) -> Measured:
     if bench.cpu:
         raise Skip("not-on-cpu")
     torch, size = bench.module, 1 << 24
+    gc.collect()  # what earlier checks left in cycles must not be given back in between
     before = torch.cuda.memory_allocated(0)
     block = torch.ones(size, dtype=torch.uint8, device="cuda:0")
     held = torch.cuda.memory_allocated(0)
@@ -1108,9 +1110,24 @@ class Run:
             "checks": done + [entry(one, "failed", self._no_time(why)) for one, why in zip(late, words)],
         }
 
-    def leave(self, status: int = 0) -> NoReturn:
-        """Say the document, once, and end. The lock is kept: the first thread that comes here is the only one."""
+    def leave(self) -> NoReturn:
+        """Say the document and end, unless the deadline was first: then wait for that end."""
         self._lock.acquire()
+        self._answer()
+
+    def late(self) -> None:
+        """Answer at the deadline. Without a framework no check can be failed instead, so there is no document then."""
+        if not self._lock.acquire(blocking=False):
+            return
+        if self.framework is None:
+            print(self._no_time("the facts could not be had in time"), file=sys.stderr, flush=True)
+            self.tidy()
+            os._exit(1)
+        self._answer()
+
+    def _answer(self) -> NoReturn:
+        """Say the document. The lock is held and never released: whichever thread comes first is the only one."""
+        status = 0
         try:
             document = json.dumps(self.document(), allow_nan=False).encode("ascii") + b"\n"
             for stream in (sys.stdout, sys.stderr):
@@ -1125,18 +1142,15 @@ class Run:
             # Some frameworks crash or hang while they are being unloaded; all is said by now.
             os._exit(status)
 
-    def late(self) -> NoReturn:
-        """Answer at the deadline. Without a framework no check can be failed instead, so there is no document then."""
-        if self.framework is None:
-            print(self._no_time("the facts could not be had in time"), file=sys.stderr, flush=True)
-            self.tidy()
-            os._exit(1)
-        self.leave()
-
     def tidy(self) -> None:
         """Take the temporary folder away."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def stopped(self, *_: Any) -> NoReturn:
+        """End at a SIGTERM without an answer, but leave no folder."""
+        self.tidy()
+        os._exit(128 + signal.SIGTERM)
 
     def watch(self) -> None:
         """Answer at the deadline, whatever runs then: a thread that a hanging driver or compiler does not stop."""
@@ -1195,11 +1209,6 @@ def explore(run: Run) -> None:
         run.try_(row.id, row.function, bench, *row.args)
 
 
-def stop(*_: Any) -> None:
-    """End, as at an error, so that the temporary folder goes."""
-    sys.exit(143)
-
-
 def main(nonce: str, wanted: str, mode: str = "full", seconds: str = "inf") -> None:
     """Make the run and say its document; the process ends here."""
     if wanted not in (*FRAMEWORKS, "auto", "none") or mode not in MODES:
@@ -1208,7 +1217,7 @@ def main(nonce: str, wanted: str, mode: str = "full", seconds: str = "inf") -> N
     if not (limit and limit > 0):
         sys.exit(f"SECONDS is a number above 0, not {text(seconds)}")
     run = Run(nonce, wanted, mode, limit)
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, run.stopped)
     run.watch()
     try:
         explore(run)
