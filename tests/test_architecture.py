@@ -82,7 +82,11 @@ ALLOWED_BESIDE = {
     ("ptguard.gateways.ssh", "ptguard.parse"),
 }
 
-SOLE_IMPORTERS = {"gnupg": "ptguard.gateways.openpgp", "git": "ptguard.gateways.repo", "urllib3": "ptguard.gateways.registry"}
+SOLE_IMPORTERS = {
+    "gnupg": "ptguard.gateways.openpgp",
+    "git": "ptguard.gateways.repo",
+    "urllib3": "ptguard.gateways.registry",
+}
 HEAVY = {"gnupg", "git", "markdown_it", "docker_image", "dockerfile", "toml", "yaml", "rich", "pre_commit", "urllib3"}
 PURE = {"parse", "checks", "report", "policy", "verdict", "shared"}
 OUTSIDE = {

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from ptguard.errors import ToolFailedError, ToolMissingError, UsageError
-from ptguard.smoke.launch import MAX_ANSWER, LocalRunner, converse, pick, read_report
+from ptguard.smoke.launch import Asked, LocalRunner, pick
+from ptguard.smoke.report import MAX_ANSWER, read_report
+from ptguard.smoke.talk import converse
 
 GOOD: dict[str, object] = {
     "schema": "ptguard.probe/1",
@@ -59,7 +61,7 @@ def gone(pid_file: Path) -> bool:
 
 def test_the_real_probe_answers(tmp_path: Path) -> None:
     said: list[str] = []
-    report = LocalRunner(tmp_path, sys.executable).probe("auto", 60, said.append)
+    report = LocalRunner(tmp_path, sys.executable).probe(Asked("auto", "full", 60), said.append)
     assert report.device in ("cpu", "cuda", "rocm")
     assert report.devices
     assert report.facts["python"].startswith("3.")
@@ -67,7 +69,7 @@ def test_the_real_probe_answers(tmp_path: Path) -> None:
 
 def test_the_real_probe_does_not_import_the_repository(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit(1)")
-    assert LocalRunner(tmp_path, sys.executable).probe("none", 60, silent).framework is None
+    assert LocalRunner(tmp_path, sys.executable).probe(Asked("none", "full", 60), silent).framework is None
 
 
 # --------------------------------------------------------------------------------------------- lying ones
@@ -97,13 +99,13 @@ def test_a_lying_probe_is_a_clear_error(tmp_path: Path, script: str, words: str)
     good = answer(nonce="NONCE").decode()
     script = script.replace("%s", good.replace("NONCE", "'\"$2\"'") if "sed" not in script else good)
     with pytest.raises(ToolFailedError) as caught:
-        interpreter(tmp_path, script).probe("auto", 30, silent)
+        interpreter(tmp_path, script).probe(Asked("auto", "full", 30), silent)
     assert words in caught.value.message
 
 
 def test_a_probe_that_answers_well_is_believed_in_form_only(tmp_path: Path) -> None:
     good = answer(nonce="NONCE", deviceKind="cuda").decode().replace("NONCE", "'\"$2\"'")
-    report = interpreter(tmp_path, f"cat >/dev/null; echo '{good}'").probe("auto", 30, silent)
+    report = interpreter(tmp_path, f"cat >/dev/null; echo '{good}'").probe(Asked("auto", "full", 30), silent)
     assert (report.device, report.devices) == ("cuda", [])
 
 
@@ -145,7 +147,7 @@ def test_a_probe_that_hangs_is_stopped_with_all_it_started(tmp_path: Path) -> No
     begun = time.monotonic()
     runner = interpreter(tmp_path, f"sleep 600 & echo $! > {tmp_path}/pid; sleep 600")
     with pytest.raises(ToolFailedError, match="did not end in time"):
-        runner.probe("auto", 0.4, silent)
+        runner.probe(Asked("auto", "full", 0.4), silent)
     assert time.monotonic() - begun < 10
     assert gone(tmp_path / "pid")
 
@@ -153,14 +155,14 @@ def test_a_probe_that_hangs_is_stopped_with_all_it_started(tmp_path: Path) -> No
 def test_a_flood_on_standard_error_is_only_a_tail(tmp_path: Path) -> None:
     good = answer(nonce="NONCE").decode().replace("NONCE", "'\"$2\"'")
     script = f"cat >/dev/null; head -c 30000000 /dev/zero | tr '\\0' x >&2; echo '{good}'"
-    assert interpreter(tmp_path, script).probe("auto", 60, silent).device == "cpu"
+    assert interpreter(tmp_path, script).probe(Asked("auto", "full", 60), silent).device == "cpu"
 
 
 def test_progress_is_told_as_it_comes(tmp_path: Path) -> None:
     said: list[str] = []
     good = answer(nonce="NONCE").decode().replace("NONCE", "'\"$2\"'")
     script = f"cat >/dev/null; printf 'probe: a\\nnoise\\nprobe: \\033[31mb\\n' >&2; echo '{good}'"
-    interpreter(tmp_path, script).probe("auto", 30, said.append)
+    interpreter(tmp_path, script).probe(Asked("auto", "full", 30), said.append)
     assert said == ["probe: a", "probe: \\x1b[31mb"]
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from ptguard.errors import ToolFailedError, UsageError
 from ptguard.model import ImageReference
-from ptguard.smoke.launch import LocalRunner, Report
+from ptguard.smoke.launch import LocalRunner
 from ptguard.smoke.record import Source, Tried, build, read_source, refuse_dirty, same_source, utc
+from ptguard.smoke.report import Report
 from ptguard.value import replace
 from tests.smoke.records import ENVIRONMENT, check_entry
 from tests.support import Repo, run

@@ -29,8 +29,12 @@ class Asked:
     seconds: float
 
     def words(self, nonce: str) -> tuple[str, ...]:
-        """Give the probe's arguments; a report counts only with ``nonce`` in it."""
-        return ("-", nonce, self.framework, self.mode, str(max(int(self.seconds), 1)))
+        """Give the probe's arguments; a report counts only with ``nonce`` in it.
+
+        The probe is given a little less time than there is, so that it can say itself what did not end.
+        """
+        left = max(self.seconds - max(1.0, self.seconds / 20), 1.0)
+        return ("-", nonce, self.framework, self.mode, f"{left:.1f}")
 
 
 class Runner(Protocol):
@@ -91,7 +95,10 @@ class LocalRunner:
         nonce = secrets.token_hex(16)
         with tempfile.TemporaryDirectory(prefix="ptguard-", ignore_cleanup_errors=True) as folder:
             argv, code = [self.python, *asked.words(nonce)], PROBE.read_bytes()
-            done = converse(argv, stdin=code, cwd=Path(folder), timeout=asked.seconds, say=say, keep=MAX_ANSWER)
+            done = converse(
+                argv, stdin=code, cwd=Path(folder), timeout=asked.seconds, say=say, keep=MAX_ANSWER,
+                extra={"TMPDIR": folder},
+            )  # fmt: skip
         if done.exit != 0:
             raise ToolFailedError(f"the probe {ended(done.exit)}{last_line(done.tail)}", fix=_TRY.format(self.python))
         return read_report(done.answer, nonce)

@@ -5,8 +5,9 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from ptguard.errors import ToolFailedError
@@ -126,11 +127,12 @@ def converse(
     timeout: float,
     say: Say,
     keep: int | None = None,
+    extra: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
     """Run ``argv`` to its end; its group is killed when it has ended, at the time limit, and at any error here.
 
     ``keep`` is how many bytes of standard output make an answer, more is an error; with None all that is printed
-    is only kept as the tail. ``timeout`` in seconds.
+    is only kept as the tail. ``timeout`` in seconds; ``extra`` goes into the program's environment.
 
     Raises:
         ToolMissingError: there is no such program.
@@ -138,7 +140,7 @@ def converse(
     """
     begun = time.monotonic()
     # Bytecode that a run leaves in the work tree would make the next run dirty.
-    with started(argv, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, cwd=cwd) as process:
+    with started(argv, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **extra}, cwd=cwd) as process:
         talk = _Talk(process, stdin, say, keep)
         talk.to_the_end(begun + timeout, argv[0])
         seconds = time.monotonic() - begun
