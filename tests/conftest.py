@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import containers
+from tests.containers import Podman
 from tests.e2e.team import Team
 from tests.support import GITCONFIG, KeyChain, Repo, clean_environment, run
 
@@ -56,3 +58,17 @@ def repo(tmp_path: Path, env: dict[str, str]) -> Repo:
     path = tmp_path / "repo"
     run("git", "init", "-q", path, env=env)
     return Repo(path, env)
+
+
+@pytest.fixture
+def podman(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Podman]:
+    """The tests' own podman, the only engine on PATH; what a test leaves running in it is ended, and is a failure."""
+    engine = containers.podman()
+    for name, value in engine.env.items():
+        monkeypatch.setenv(name, value)
+        env[name] = value
+    yield engine
+    left = engine.containers()
+    for name in left:
+        engine("rm", "--force", "--time", "0", name, check=False)
+    assert left == [], "containers were left behind"

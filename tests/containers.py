@@ -134,8 +134,8 @@ def _make_torch(engine: Podman) -> None:
     folder = engine.folder / "torch"
     shutil.rmtree(folder, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    platform = ["--python-version", "3.11", "--only-binary=:all:", "--target", folder / "torch"]
-    run(*pip, *map(str, platform), *TORCH, env=os.environ, timeout=900)
+    platform = ["--python-version", "3.11", "--only-binary=:all:", "--target", str(folder / "torch")]
+    run(*pip, *platform, *TORCH, env=os.environ, timeout=900)
     engine.build(TORCH_IMAGE, folder, f"FROM {PYTHON_IMAGE}\nCOPY torch /opt/torch\nENV PYTHONPATH=/opt/torch\n")
     shutil.rmtree(folder, ignore_errors=True)
 

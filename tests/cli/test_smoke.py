@@ -193,10 +193,7 @@ def test_output_and_folders(lab: Lab, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "image", "words"),
     [
-        (["--runner", "docker"], IMAGE, "starts no container yet"),
-        (["--runner", "podman"], IMAGE, "starts no container yet"),
         ([], None, "not said which image"),
-        ([], "registry.example.com/team/train:2.9", "without digest"),
         ([], f"registry.example.com/team/train:2.9@sha256:{'4' * 64}", "HEAD declares"),
         ([], f"registry.example.com/team/other:2.9@{DIGEST}", "HEAD declares"),
         ([], "not an image", "--image: "),

@@ -1,7 +1,6 @@
 """A probe that lies, floods, hangs or dies gives a clear error and nothing else; nothing is left running."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from ptguard.errors import ToolFailedError, ToolMissingError, UsageError
+from ptguard.gateways import registry
+from ptguard.model import ImageReference
 from ptguard.smoke.launch import Asked, LocalRunner, pick
 from ptguard.smoke.report import MAX_ANSWER, read_report
 from ptguard.smoke.talk import converse
@@ -246,29 +247,53 @@ def test_standard_input_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
 
 
 def test_the_local_runner_is_an_operators_word(tmp_path: Path) -> None:
-    runner = pick("local", tmp_path, None)
+    runner = pick("local", tmp_path, None, "cpu")
+    assert isinstance(runner, LocalRunner)
     assert (runner.name, runner.digest_source, runner.network) == ("local", "operator", "host")
     assert runner.platform.startswith("linux/")
-    assert pick("local", tmp_path, sys.executable).python == sys.executable
+    assert runner.python == str(Path(sys.executable).parent / "python")
+    image = ImageReference("registry.example.com/x", "1", "sha256:" + "1" * 64)
+    assert runner.resolve(image) == image
+    assert runner.resolve(None) is None
+    assert runner.digest_source == "operator"
 
 
-def test_containers_are_refused_in_clear_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_runner_asks_the_registry_where_nobody_says_the_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = "sha256:" + "2" * 64
+    monkeypatch.setattr(registry, "resolve", lambda _: registry.Resolved(digest, "x", ()))
+    runner = LocalRunner(tmp_path, sys.executable)
+    found = runner.resolve(ImageReference("registry.example.com/x", "1", None))
+    assert found == ImageReference("registry.example.com/x", "1", digest)
+    assert runner.digest_source == "registry"
+
+
+def stand_in(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_an_engine_is_taken_only_where_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "bin"
+    monkeypatch.setenv("PATH", str(folder))
+    assert pick("auto", tmp_path, sys.executable, "cpu").name == "local"
     for name in ("docker", "podman"):
-        with pytest.raises(UsageError, match="starts no container yet") as caught:
-            pick(name, tmp_path, None)
-        assert "--runner local" in str(caught.value.fix)
-    engine = tmp_path / "bin" / "podman"
-    engine.parent.mkdir()
-    engine.write_text("#!/bin/sh\n")
-    engine.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{engine.parent}")
-    with pytest.raises(UsageError, match="there is podman here, but"):
-        pick("auto", tmp_path, None)
-    assert pick("local", tmp_path, None).python == sys.executable
-    monkeypatch.setenv("PATH", os.devnull)
-    assert pick("auto", tmp_path, None).name == "local"
+        with pytest.raises(UsageError, match=f"{name} is not installed"):
+            pick(name, tmp_path, None, "cpu")
+    stand_in(folder, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+    with pytest.raises(ToolFailedError, match="does not answer: Cannot connect") as caught:
+        pick("docker", tmp_path, None, "cpu")
+    assert "systemctl start docker" in str(caught.value.fix)
+    assert pick("auto", tmp_path, sys.executable, "cpu").name == "local"
+    stand_in(folder, "podman", "echo 4.3.1")
+    assert pick("auto", tmp_path, None, "cpu").name == "podman"
+    stand_in(folder, "docker", "echo 28.0.0")
+    assert pick("auto", tmp_path, None, "cpu").name == "docker"
+    assert pick("local", tmp_path, sys.executable, "cpu").name == "local"
 
 
 def test_an_interpreter_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no interpreter"):
-        pick("local", tmp_path, "/no/such/python")
+        pick("local", tmp_path, "/no/such/python", "cpu")

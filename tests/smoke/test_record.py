@@ -18,7 +18,7 @@ from tests.support import Repo, run
 
 IMAGE = ImageReference("docker.io/x/y", "1", "sha256:" + "3" * 64)
 DEVICE = {"index": 0, "name": "EPYC", "uuid": None, "capability": None, "memoryBytes": None}
-REPORT = Report("torch", "cpu", [DEVICE], dict(ENVIRONMENT), [check_entry("torch.import")])
+REPORT = Report("full", "torch", "cpu", [DEVICE], dict(ENVIRONMENT), [check_entry("torch.import")])
 SOURCE = Source("2" * 40, "1" * 40, "sha1", (".ptguard",), (), ())
 BEGUN = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 ENDED = datetime(2026, 11, 20, 10, 5, 59, 999_999, tzinfo=UTC)
@@ -159,7 +159,7 @@ def built(report: Report = REPORT, tried: Tried | None = None, source: Source = 
 def test_a_record_is_read_back_from_its_own_bytes() -> None:
     record = built(tried=Tried(("true",), 0, 0.12345))
     assert (record.tree, record.image, record.digest_source) == ("1" * 40, IMAGE, "operator")
-    assert (record.result, record.mode, record.failed) == ("PASSED", "facts", ())
+    assert (record.result, record.mode, record.failed) == ("PASSED", "full", ())
     assert (record.started, record.finished) == (BEGUN, ENDED.replace(microsecond=0))
     assert record.command == (("true",), 0)
     assert b'"passedTests": [\n   "torch.import",\n   "command"\n  ]' in record.payload

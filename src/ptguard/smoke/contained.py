@@ -120,7 +120,9 @@ class ContainerRunner:
         if done.exit == _KILLED:
             words = f"{what} was killed in its container: out of memory, out of time, or by somebody"
             return ToolFailedError(words, fix="dmesg | tail   # names what was killed for memory")
-        return ToolFailedError(f"{what} {ended(done.exit)} in its container{said}", fix="see what was printed above")
+        # A shell, and the engine, give 128 and the signal's number for what a signal ended.
+        how = ended(128 - done.exit if 128 < done.exit < 160 else done.exit)
+        return ToolFailedError(f"{what} {how} in its container{said}", fix="see what was printed above")
 
 
 _GPU_FIX: Final = {
