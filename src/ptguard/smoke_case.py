@@ -1,12 +1,14 @@
 """One smoke record held against the tagged tree, the declared image and the policy: all that is wrong with it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 from ptguard.anew import is_published, made_anew
 from ptguard.facts import SOURCES, difference, mismatches, weak
 from ptguard.model import (
+    EXECUTABLE,
     DeclaredImage,
     Evidence,
     Finding,
@@ -39,6 +41,7 @@ class Case:
     declared: DeclaredImage | None
     record: SmokeRecord
     signature: SignatureFacts | Problem
+    loose: Mapping[str, str] = MappingProxyType({})
 
     def fail(self, reason: str, message: str, got: str | None, expected: str | None, fix: str | None = None) -> Finding:
         """Give a refusal that points at the record; the usual way to mend it is to run again."""
@@ -71,15 +74,8 @@ def undecided(message: str, fix: str, status: Status = Status.ERROR) -> Finding:
 
 def judged(case: Case) -> Iterator[Finding]:
     """Give all that is wrong with one record; nothing where it stands."""
-    yield from _tree(case)
-    yield from _image(case)
-    yield from _versions(case)
-    yield from _device(case)
-    yield from _outcome(case)
-    yield from _skipped(case)
-    yield from _command(case)
-    yield from _age(case)
-    yield from _signed(case)
+    for rule in RULES.values():
+        yield from rule(case)
 
 
 def _tree(case: Case) -> Iterator[Finding]:
@@ -98,10 +94,27 @@ def _tree(case: Case) -> Iterator[Finding]:
             "wrong-tree", message, f"tree {record.tree} (run at commit {record.commit})", f"tree {wanted}",
             f"{again}   # what changed: {since}",
         )  # fmt: skip
+    yield from _loose(case)
     if record.dirty:
         yield case.fail(
             "dirty", "the run was made with uncommitted changes", "a dirty work tree", "a run of what is committed"
         )
+
+
+def _loose(case: Case) -> Iterator[Finding]:
+    """Say what stands at a path that the record leaves out and is no plain file: it could have come after the run."""
+    for path in case.record.excluded:
+        if words := case.loose.get(path):
+            message = f"{shown(path, 200)} is left out of the record by [smoke] ignore, and is {words}"
+            fix = f"commit a plain file there, or take {shown(path, 200)} off [smoke] ignore and run again"
+            if words == EXECUTABLE:
+                fix = plain(case.evidence, path)
+            yield case.fail("foreign-file", message, words, "a regular, non-executable file, or nothing", fix)
+
+
+def plain(evidence: Evidence, path: str) -> str:
+    """Give the commands that take the bit off ``path`` that makes it executable."""
+    return committed(evidence, "Clean up", sh("chmod", "a-x", path), sh("git", "add", "--chmod=-x", "--", path))
 
 
 def _image(case: Case) -> Iterator[Finding]:
@@ -174,7 +187,10 @@ def _skipped(case: Case) -> Iterator[Finding]:
         if one.status == "skipped" and not _may_skip(case, one):
             message = f"the check {one.id} was skipped: {shown(one.reason or 'no reason given', 120)}"
             yield case.fail("skipped-check", message, one.reason, f"{one.id} passed")
-    if record.command is None and not any(c.status != "skipped" for c in record.checks):
+    if record.command is None and record.mode == "facts":
+        message = "the run only took down versions and devices: it tried no framework and no command"
+        yield case.fail("skipped-check", message, "mode facts, no command", "mode full or quick, or a command")
+    elif record.command is None and not any(c.status != "skipped" for c in record.checks):
         yield case.fail("skipped-check", "the run tried nothing", "no check and no command", "one check at the least")
 
 
@@ -236,5 +252,20 @@ def _signature_problem(case: Case, problem: Problem) -> Finding:
     where = problem.location or case.evidence.at(case.record.path)
     again = rerun(case.declared.reference if case.declared else None, case.smoke, case.evidence)
     expected = problem.expected or "a signature of these very bytes by a key of [smoke] signers"
-    mended = replace(problem, expected=expected, fix=problem.fix or again)
+    got = problem.got or ("no signature" if reason == "unsigned" else "a signature that does not count")
+    mended = replace(problem, got=got, expected=expected, fix=problem.fix or again)
     return Finding.of(ID, replace(mended, reason=reason, status=status, location=where))
+
+
+RULES: Final[Mapping[str, Callable[[Case], Iterator[Finding]]]] = {
+    "tree": _tree,
+    "image": _image,
+    "versions": _versions,
+    "device": _device,
+    "outcome": _outcome,
+    "skips": _skipped,
+    "command": _command,
+    "age": _age,
+    "signature": _signed,
+}
+"""All that a record is held against, each by its name, in the order in which it is said."""
