@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "ptguard"
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "base": ("ptguard", "errors", "text", "model", "resources", "pep440", "glob", "imagename", "value"),
-    "shared": ("anew", "facts", "sections", "vouching", "smoke_case"),
+    "shared": ("anew", "facts", "sections", "vouching", "smoke_case", "smoke_mend"),
     "parse": ("parse",),
     "gateways": ("gateways",),
     "checks": ("checks",),

@@ -1,8 +1,6 @@
 """What lies in the tagged tree where the record does not look, and how many records are read."""
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -38,7 +36,7 @@ def test_ignored_paths_are_plain_files_or_named(repo: Repo) -> None:
         repo.write(path, "x\n")
     (repo.path / "run.sh").chmod(0o755)
     (repo.path / "other").chmod(0o755)
-    os.symlink("run.sh", repo.path / "link")
+    (repo.path / "link").symlink_to("run.sh")
     inner = Repo(repo.path / "module", repo.env)
     repo.git("init", "-q", inner.path)
     inner.commit("inner")
@@ -81,7 +79,7 @@ def test_a_signature_that_is_no_file_is_a_bad_one(repo: Repo, kind: str, reason:
     path = ".ptguard/smoke/x.json"
     repo.write(path, record_bytes(("subject/0/digest/gitTree", tree)))
     if kind == "link":
-        os.symlink("x.json", Path(repo.path, f"{path}.sig"))
+        (repo.path / f"{path}.sig").symlink_to("x.json")
     elif kind == "large":
         repo.write(f"{path}.sig", b"x" * (collect_smoke.MAX_SIGNATURE_BYTES + 1))
     repo.commit()

@@ -258,6 +258,9 @@ def mistakes_in(line: str) -> Iterator[str]:
         command = found
         context = click.Context(command, parent=context)
         words = words[1:]
+        if isinstance(command, click.Group) and words and (below := command.get_command(context, words[0])):
+            command, words = below, words[1:]
+            context = click.Context(command, parent=context)
     options = {name: p for p in command.get_params(context) if isinstance(p, click.Option) for name in _names(p)}
     left = iter(words)
     for word in left:
@@ -290,6 +293,7 @@ def test_commands_in_documents_exist(page: Page) -> None:
         ("`ptguard verify [TAG …] [--format text|json] [--remot NAME]`", "no option --remot"),
         ("`ptguard --verion`", "no option --verion"),
         ("```sh\nptguard smoke \\\n  --imag x\n```", "no option --imag"),
+        ("`ptguard smoke verify X.json --image Y`", "verify has no option --image"),
     ],
 )
 def test_a_command_that_does_not_exist_is_caught(text: str, wrong: str) -> None:

@@ -64,7 +64,7 @@ def smoke_evidence(snapshot: Snapshot, policy: SmokePolicy, ssh: VerifySsh, open
         fix = sh("git", "rm", f"{policy.directory}/OLD.json*") + "   # those of images that are no longer used"
         raise GitError(f"{policy.directory}/ holds {len(paths)} records, at most {MAX_RECORDS} are read", fix=fix)
     records = [(path, _record(snapshot, path)) for path in paths]
-    trees = _trees(snapshot, policy, [r for _, r in records if isinstance(r, SmokeRecord)])
+    trees = pruned_trees(snapshot, policy, [r for _, r in records if isinstance(r, SmokeRecord)])
     verifiers = Verifiers(ssh, openpgp)
     entries = tuple(SmokeEntry(path, r, _signature(snapshot, r, trees, verifiers)) for path, r in records)
     return SmokeEvidence(trees, entries, tuple(foreign), loose(snapshot, policy))
@@ -105,7 +105,7 @@ def _record(snapshot: Snapshot, path: str) -> SmokeRecord | Problem:
     return parse_record(path, found.data)
 
 
-def _trees(snapshot: Snapshot, policy: SmokePolicy, records: Sequence[SmokeRecord]) -> dict[tuple[str, ...], Oid]:
+def pruned_trees(snapshot: Snapshot, policy: SmokePolicy, records: Sequence[SmokeRecord]) -> dict[tuple[str, ...], Oid]:
     """Give the pruned tree's id for each list of left-out paths that a record claims and the policy allows."""
     allowed = {GUARD_FOLDER, *policy.ignore}
     claimed = {r.excluded for r in records if GUARD_FOLDER in r.excluded and set(r.excluded) <= allowed}

@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from ptguard.anew import is_published, made_anew
 from ptguard.facts import SOURCES, difference, mismatches, weak
 from ptguard.model import (
     EXECUTABLE,
     DeclaredImage,
     Evidence,
     Finding,
-    ImageReference,
     Location,
     Policy,
     Problem,
@@ -22,12 +20,10 @@ from ptguard.model import (
     SmokeRecord,
     Status,
 )
+from ptguard.smoke_mend import ID, REPORT, plain, rerun, undecided
 from ptguard.text import sh, shown
 from ptguard.value import replace, value
 from ptguard.vouching import objections
-
-ID: Final = "smoke"
-REPORT: Final = "report it, please: this is a mistake of ptguard itself"
 
 
 @value
@@ -50,26 +46,22 @@ class Case:
         return Finding(ID, Status.FAIL, reason, message, got, expected, fix, where)
 
 
-def rerun(image: ImageReference | None, smoke: SmokePolicy, evidence: Evidence) -> str:
-    """Give the commands that make a record for the tagged tree and a tag that carries it."""
-    named = ("--image", str(image)) if image else ()
-    # Where the operator's word counts, the run is made in place; an engine that is also there is not what is meant.
-    runner = ("--runner", "local") if smoke.image_from == "operator" else ()
-    steps = (sh("ptguard", "smoke", *runner, *named), sh("git", "add", smoke.directory))
-    return committed(evidence, "Record the smoke run", *steps)
-
-
-def committed(evidence: Evidence, message: str, *steps: str) -> str:
-    """Give the commands that do ``steps``, commit and push them and make the tag anew, unless it is published."""
-    anew = made_anew(evidence)
-    if is_published(evidence):
-        return anew
-    return " && ".join([*steps, sh("git", "commit", "-m", message), "git push", anew])
-
-
-def undecided(message: str, fix: str, status: Status = Status.ERROR) -> Finding:
-    """Give the finding of evidence that could not be had: it refuses."""
-    return Finding(ID, status, "could-not-decide", message, fix=fix)
+def declared_image(evidence: Evidence, policy: Policy) -> DeclaredImage | Finding | None:
+    """Give the image that records are held against, None where the policy names none, or why it cannot be told."""
+    images = evidence.images
+    if images is None:
+        wanted = policy.image is not None or (evidence.match is not None and "image" in evidence.match.rule.checks)
+        return undecided("the declared image was not looked at", REPORT) if wanted else None
+    first = images if isinstance(images, Problem) else next(iter(images), None)
+    if isinstance(first, DeclaredImage):
+        return first
+    if first is None:
+        return undecided(
+            "no declared image was found to hold the record against", "name a file in [image] sources", Status.FAIL
+        )
+    status = Status.ERROR if first.status is Status.ERROR else Status.FAIL
+    words = f"the declared image, which the record is held against, is not known: {first.message}"
+    return Finding.of(ID, replace(first, reason="could-not-decide", message=words, status=status))
 
 
 def judged(case: Case) -> Iterator[Finding]:
@@ -110,11 +102,6 @@ def _loose(case: Case) -> Iterator[Finding]:
             if words == EXECUTABLE:
                 fix = plain(case.evidence, path)
             yield case.fail("foreign-file", message, words, "a regular, non-executable file, or nothing", fix)
-
-
-def plain(evidence: Evidence, path: str) -> str:
-    """Give the commands that take the bit off ``path`` that makes it executable."""
-    return committed(evidence, "Clean up", sh("chmod", "a-x", path), sh("git", "add", "--chmod=-x", "--", path))
 
 
 def _image(case: Case) -> Iterator[Finding]:

@@ -16,7 +16,8 @@ from ptguard.model import (
     SmokeRecord,
     Status,
 )
-from ptguard.smoke_case import ID, REPORT, Case, committed, judged, plain, rerun, undecided
+from ptguard.smoke_case import Case, declared_image, judged
+from ptguard.smoke_mend import ID, REPORT, committed, plain, rerun, undecided
 from ptguard.text import sh, shown
 from ptguard.value import replace
 from ptguard.vouching import key_of
@@ -64,7 +65,7 @@ def check(evidence: Evidence, policy: Policy) -> Sequence[Finding]:
         if smoke is None:
             return [undecided("the policy has no [smoke] section", "add a [smoke] section to the policy")]
         return [undecided("the smoke records were not looked at", REPORT)]
-    declared = _declared(evidence, policy)
+    declared = declared_image(evidence, policy)
     if isinstance(declared, Finding):
         return [declared, *_foreign(evidence, found)]
     return [*_foreign(evidence, found), *_records(evidence, policy, smoke, found, declared)]
@@ -76,24 +77,6 @@ def _own(problem: Problem) -> Finding:
     refuses = problem.status in (Status.FAIL, Status.ERROR)
     reason = problem.reason if known else "could-not-decide"
     return Finding.of(ID, replace(problem, reason=reason, status=problem.status if refuses else Status.ERROR))
-
-
-def _declared(evidence: Evidence, policy: Policy) -> DeclaredImage | Finding | None:
-    """Give the authoritative image, None where the policy names none, or why it cannot be told."""
-    images = evidence.images
-    if images is None:
-        wanted = policy.image is not None or (evidence.match is not None and "image" in evidence.match.rule.checks)
-        return undecided("the declared image was not looked at", REPORT) if wanted else None
-    first = images if isinstance(images, Problem) else next(iter(images), None)
-    if isinstance(first, DeclaredImage):
-        return first
-    if first is None:
-        return undecided(
-            "no declared image was found to hold the record against", "name a file in [image] sources", Status.FAIL
-        )
-    status = Status.ERROR if first.status is Status.ERROR else Status.FAIL
-    words = f"the declared image, which the record is held against, is not known: {first.message}"
-    return Finding.of(ID, replace(first, reason="could-not-decide", message=words, status=status))
 
 
 def _foreign(evidence: Evidence, found: SmokeEvidence) -> Iterator[Finding]:
