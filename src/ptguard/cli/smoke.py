@@ -1,5 +1,6 @@
 """``ptguard smoke``: try the source tree in its image and write the signed record of it."""
 
+import importlib
 import os
 import shlex
 from collections.abc import Callable
@@ -16,7 +17,23 @@ if TYPE_CHECKING:
     from ptguard.smoke.run import Made
 
 
-@click.command("smoke")
+class _Group(click.Group):
+    """The commands below ``smoke``; with none of them it makes a record itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names of all commands."""
+        del ctx
+        return ["show", "verify"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Give the command ``cmd_name``, imported now, or None where there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found = importlib.import_module(f"ptguard.cli.smoke_{cmd_name}").command
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group("smoke", cls=_Group, invoke_without_command=True)
 @click.option("--image", metavar="REF@sha256:…", help="The image of the run, by digest.")
 @click.option(
     "--runner",
@@ -40,7 +57,9 @@ if TYPE_CHECKING:
 @click.option("--python", metavar="PATH", help="The interpreter that has the framework (default: python on PATH).")
 @policy_choice
 @in_folder
+@click.pass_context
 def command(
+    context: click.Context,
     *,
     image: str | None,
     runner: str,
@@ -60,6 +79,8 @@ def command(
     The record is written where the policy has it; commit it and tag that commit. Exit codes: 0 passed, 1 failed
     (the record says so), 2 the policy would not take such a run, 3 the run did not come to an end.
     """
+    if context.invoked_subcommand is not None:
+        return ExitCode.ACCEPTED  # what the command below gives counts
     from ptguard.gateways.repo import layout
     from ptguard.smoke.launch import pick
     from ptguard.smoke.run import Order, make_record
