@@ -205,11 +205,11 @@ class Team:
             },
         }
 
-    def write_record(self, statement: dict[str, Any] | None = None, signer: str = "runner") -> None:
+    def write_record(self, statement: dict[str, Any] | None = None, signer: str = "runner", path: str = RECORD) -> None:
         """Write a record for HEAD's source tree, signed by the SSH key called ``signer``."""
         payload = canonical(statement if statement is not None else self.record())
-        self.repo.write(RECORD, payload)
-        self.repo.write(f"{RECORD}.sig", self.keys.ssh(signer).sign(pae(payload), "ptguard-smoke"))
+        self.repo.write(path, payload)
+        self.repo.write(f"{path}.sig", self.keys.ssh(signer).sign(pae(payload), "ptguard-smoke"))
 
     def release(self, version: str) -> str:
         """Commit what a release of ``version`` needs (code version, changelog, record) and push main."""
@@ -307,6 +307,12 @@ class Outcome:
         for name in names:
             assert f"refs/tags/{name}" in self.after, self.screen
         return self
+
+
+def refusals(document: dict[str, Any], check: str, tag: int = 0) -> list[dict[str, Any]]:
+    """Give the findings of ``check`` that refuse one tag of a verdict document."""
+    found = document["tags"][tag]["findings"]
+    return [f for f in found if f["check"] == check and f["status"] in ("fail", "error")]
 
 
 def finding(document: dict[str, Any], check: str, tag: int = 0) -> dict[str, Any]:
