@@ -158,7 +158,7 @@ def built(report: Report = REPORT, tried: Tried | None = None, source: Source = 
 def test_a_record_is_read_back_from_its_own_bytes() -> None:
     record = built(tried=Tried(("true",), 0, 0.12345))
     assert (record.tree, record.image, record.digest_source) == ("1" * 40, IMAGE, "operator")
-    assert (record.result, record.mode, record.failed) == ("PASSED", "facts", ())
+    assert (record.result, record.mode, record.failed) == ("PASSED", "full", ())
     assert (record.started, record.finished) == (BEGUN, ENDED.replace(microsecond=0))
     assert record.command == (("true",), 0)
     assert b'"passedTests": [\n   "torch.import",\n   "command"\n  ]' in record.payload

@@ -163,7 +163,7 @@ def build(
         "schema": SCHEMA,
         "startedOn": utc(started),
         "finishedOn": utc(finished),
-        "mode": "facts",
+        "mode": "full" if report.framework else "facts",
         "framework": report.framework,
         "deviceKind": report.device,
         "source": {"commit": source.commit, "dirty": bool(source.dirty or source.untracked)},
