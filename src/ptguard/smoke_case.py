@@ -188,6 +188,8 @@ def _may_skip(case: Case, one: SmokeCheck) -> bool:
         "needs-two-gpus": record.devices < 2,
         "no-framework": record.framework is None,
         "not-on-cpu": record.device == "cpu" == case.smoke.device,
+        # A key that is not there tells nothing; the probe always writes it.
+        "no-compiler": one.id == "torch.compile.inductor" and record.environment.get("compiler", "") is None,
     }.get(one.reason or "", False)
 
 

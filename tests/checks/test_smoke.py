@@ -224,6 +224,17 @@ def test_a_cpu_run_never_passes_for_a_gpu_run() -> None:
     assert judged(("deviceKind", "cpu"), skip, policy=cpu) == ["ok"]
 
 
+def test_a_compiler_that_is_missing_excuses_what_needs_one_and_nothing_else() -> None:
+    skip: tuple[str, object] = ("checks/0", check_entry("torch.compile.inductor", "skipped", "no-compiler"))
+    none: tuple[str, object] = (ENV + "compiler", None)
+    assert judged(skip, none) == ["ok"]
+    assert judged(skip) == ["skipped-check"]
+    assert judged(skip, (ENV + "compiler", GONE)) == ["skipped-check"]
+    assert judged(("checks/0", check_entry("torch.compile.aot_eager", "skipped", "no-compiler")), none) == [
+        "skipped-check"
+    ]
+
+
 def test_a_run_that_tried_nothing_is_refused() -> None:
     bare = a_policy(smoke_policy(command=None))
     assert judged(("command", None), ("checks", []), policy=bare) == ["skipped-check"]

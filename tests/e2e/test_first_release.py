@@ -1,12 +1,11 @@
 """From nothing to a first release, typing what ptguard prints: a policy that `init` writes must lead to a tag."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.smoke.test_probe import fake_torch
+from tests.smoke.records import gpu_python
 from tests.support import KeyChain, Repo, refs, run
 
 pytestmark = pytest.mark.e2e
@@ -23,8 +22,7 @@ def project(repo: Repo, tmp_path: Path) -> Repo:
     repo.write("pyproject.toml", '[project]\nname = "net"\nversion = "0.1.0"\n')
     repo.write("CHANGELOG.md", "# Changelog\n\n## [0.1.0] - 2026-11-22\n\n- The first.\n")
     repo.write("Dockerfile", f"FROM {IMAGE}\n")
-    python = repo.write("../gpu-python", f'#!/bin/sh\nPYTHONPATH={fake_torch(tmp_path)} exec {sys.executable} "$@"\n')
-    python.chmod(0o755)
+    gpu_python(tmp_path / "gpu-python")
     return repo
 
 

@@ -1,9 +1,12 @@
 """A smoke record that is right in every way, for tests to spoil in one."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ptguard.parse.smoke import canonical
+from ptguard.smoke.probe import SCHEMA, TORCH
 
 TREE = "1" * 40
 COMMIT = "2" * 40
@@ -25,6 +28,7 @@ ENVIRONMENT: Mapping[str, str | int | None] = {
     "driver": "570.86.15",
     "python": "3.11.13",
     "os": "ubuntu 22.04",
+    "compiler": "gcc (Ubuntu 13.3.0) 13.3.0",
     "ngcRelease": None,
 }
 
@@ -112,3 +116,23 @@ def changed(made: dict[str, Any], *changes: tuple[str, object]) -> dict[str, Any
 
 def record_bytes(*changes: tuple[str, object]) -> bytes:
     return canonical(spoilt(*changes))
+
+
+def gpu_python(file: Path) -> Path:
+    """Make an interpreter that answers as the probe does on a GPU in the image of URI, whatever it is fed."""
+    skips = {"torch.nccl": "needs-two-gpus"}
+    ids = ("torch.import", *(row.id for row in TORCH))
+    document = {
+        "schema": SCHEMA,
+        "nonce": "NONCE",
+        "mode": "full",
+        "framework": "torch",
+        "deviceKind": "cuda",
+        "devices": statement()["predicate"]["configuration"][0]["annotations"]["devices"],
+        "facts": dict(ENVIRONMENT),
+        "checks": [check_entry(one, "skipped" if one in skips else "passed", skips.get(one)) for one in ids],
+    }
+    text = json.dumps(document).replace("NONCE", "'\"$2\"'")
+    file.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{text}'\n")
+    file.chmod(0o755)
+    return file

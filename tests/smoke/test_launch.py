@@ -16,6 +16,7 @@ from ptguard.smoke.launch import MAX_ANSWER, LocalRunner, converse, pick, read_r
 GOOD: dict[str, object] = {
     "schema": "ptguard.probe/1",
     "nonce": "n",
+    "mode": "facts",
     "framework": None,
     "deviceKind": "cpu",
     "devices": [],

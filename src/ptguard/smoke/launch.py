@@ -168,7 +168,7 @@ def read_report(data: bytes, nonce: str) -> Report:
         raise ToolFailedError("the probe ended without an answer", fix="run it again; see what was printed above")
     try:
         value = json.loads(data.decode("ascii"))
-        keys = ("schema", "nonce", "framework", "deviceKind", "devices", "facts", "checks")
+        keys = ("schema", "nonce", "mode", "framework", "deviceKind", "devices", "facts", "checks")
         found = shape.record(value, "the answer", keys)
         shape.one_of(found["schema"], "schema", (PROBE_SCHEMA,))
         shape.one_of(found["nonce"], "nonce", (nonce,))
