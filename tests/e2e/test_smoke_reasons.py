@@ -1,12 +1,15 @@
 """Every reason of the check `smoke`: a real push that is refused with it, and beside it one that goes through.
 
 The record is a good one, changed in one place and signed again by the runner's key, so that nothing but the change can
-be what is refused. The neighbour differs as little as it can.
+be what is refused. The neighbour differs as little as it can. There are two tables: one for the record of a GPU, which
+is made up, and one for a real record of a container without one (tests/data), under a policy that asks for `cpu`.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,6 +152,8 @@ class Row:
     reason: str
     bad: Act
     good: Act = GOOD
+    also: tuple[str, ...] = ()
+    """What cannot but be refused with it."""
 
 
 MINUTES, DAYS = timedelta(minutes=1), timedelta(days=1)
@@ -197,8 +202,48 @@ ROWS = (
 )  # fmt: skip
 
 
-def test_every_reason_has_a_row() -> None:
-    assert {row.reason for row in ROWS} == set(REASONS) - {"ok", "not-applicable", "could-not-decide"}
+REAL = json.loads((Path(__file__).parents[1] / "data" / "record-cpu.json").read_text("utf-8"))
+FP32 = next(n for n, one in enumerate(REAL["predicate"]["configuration"][0]["annotations"]["checks"])
+            if one["id"] == "torch.matmul.fp32")  # fmt: skip
+REAL_IMAGE = f"{REAL['subject'][1]['uri']}@sha256:{REAL['subject'][1]['digest']['sha256']}"
+REAL_FAILED = ((f"checks/{FP32}/status", "failed"), ("predicate/result", "FAILED"))
+NOT_ON_CPU = (
+    "skipped-check",
+) * 3  # what the probe leaves out where there is no GPU is no excuse where one is asked for
+ON_CPU = f'{SMOKE}\ndevice = "cpu"'
+
+REAL_ROWS = (
+    Row("foreign-file", anew("sitecustomize.py", "plain"), drop(".ptguard/sitecustomize.py")),
+    Row("future", aged(-120 * MINUTES), aged(-5 * MINUTES)),
+    Row("weak-digest-source", put(BY_HAND)),
+    Row("wrong-device", policy(ON_CPU, SMOKE), policy(SMOKE, ON_CPU), also=("no-gpu", *NOT_ON_CPU)),
+    Row("no-gpu", policy(ON_CPU, SMOKE), policy(SMOKE, ON_CPU), also=("wrong-device", *NOT_ON_CPU)),
+    Row("wrong-device", put(("devices", []))),
+    Row("dirty", put(("source/dirty", True))),
+    Row("skipped-check", put((f"checks/{FP32}", check_entry("torch.matmul.fp32", "skipped", "no time today")))),
+    Row("skipped-check", put(("environment/compiler", "gcc 12.2.0")), put(("environment/compiler", None))),
+    Row("skipped-check", put(("mode", "facts")), put(("mode", "quick"))),
+    Row("command-missing", ASKED, put(ran(*TRY))),
+    Row("missing", drop(RECORD, f"{RECORD}.sig")),
+    Row("wrong-tree", write("net.py", "WEIGHTS = [6, 6, 6]\n"), put()),
+    Row("wrong-tree", put(("subject/0/digest/gitTree", "1" * 40))),
+    Row("wrong-image", put((URI, "localhost/team/net:2.12.0-cpu"))),
+    Row("wrong-digest", put(("subject/1/digest/sha256", "1" * 64))),
+    Row("version-mismatch", put(("environment/torch", "2.12.0+cpu")), put(("environment/torch", "2.13.0+cu130"))),
+    Row("failed", put(*REAL_FAILED)),
+    Row("failed", aged(-MINUTES, *REAL_FAILED, path=OTHER_FILE), aged(10 * MINUTES, *REAL_FAILED, path=OTHER_FILE)),
+    Row("stale", aged(31 * DAYS), aged(29 * DAYS)),
+    Row("unsigned", drop(f"{RECORD}.sig")),
+    Row("bad-signature", bytes_of(lambda data: data.replace(b"Xeon", b"Xeom")), put(("devices/0/name", "Xeom"))),
+    Row("bad-signature", bytes_of(lambda data: data[:-40] + data[-1:], ".sig")),
+    Row("unknown-signer", put(signer="bot")),
+    Row("malformed", bytes_of(lambda data: json.dumps(json.loads(data), indent=2).encode() + b"\n")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [ROWS, REAL_ROWS], ids=["gpu", "real"])
+def test_every_reason_has_a_row(table: tuple[Row, ...]) -> None:
+    assert {row.reason for row in table} == set(REASONS) - {"ok", "not-applicable", "could-not-decide"}
 
 
 def push(team: Team) -> None:
@@ -210,16 +255,51 @@ def push(team: Team) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.reason}-{n}" for n, row in enumerate(ROWS)])
 def test_refused_and_beside_it_accepted(armed: Team, row: Row) -> None:
-    row.bad(armed)
-    push(armed)
-    armed.guard("v2.9.0").refused(row.reason)
-    found = refusals(armed.verify("v2.9.0")[1], "smoke")
-    assert [f["reason"] for f in found] == [row.reason]
-    assert found[0]["message"] and found[0]["fix"]
-    assert row.reason == "malformed" or (found[0]["got"] and found[0]["expected"]), found[0]
-    row.good(armed)
-    push(armed)
-    armed.guard("v2.9.0").accepted("v2.9.0")
+    refused_and_accepted(armed, row)
+
+
+@pytest.fixture
+def real(armed: Team) -> Team:
+    """A team that releases on the CPU, in the image that the real record was made in."""
+    armed.change_policy(SMOKE, ON_CPU)
+    armed.repo.write("Dockerfile", f"FROM {REAL_IMAGE}\n")
+    expect = '[tool.ptguard.expect]\ntorch = "2.13.0"\n'
+    armed.repo.write("pyproject.toml", f'[project]\nname = "net"\nversion = "2.9.0"\n{expect}')
+    armed.base = REAL
+    armed.settle()
+    return armed
+
+
+@pytest.mark.parametrize("row", REAL_ROWS, ids=[f"{row.reason}-{n}" for n, row in enumerate(REAL_ROWS)])
+def test_refused_and_beside_it_accepted_with_a_real_record(real: Team, row: Row) -> None:
+    refused_and_accepted(real, row)
+
+
+def refused_and_accepted(team: Team, row: Row) -> None:
+    """Push what the row spoils, which is refused with its reason alone; then what it mends, which goes through."""
+    row.bad(team)
+    push(team)
+    team.guard("v2.9.0").refused(row.reason, *row.also)
+    found = refusals(team.verify("v2.9.0")[1], "smoke")
+    assert sorted(f["reason"] for f in found) == sorted((row.reason, *row.also))
+    assert all(f["message"] and f["fix"] for f in found)
+    assert row.reason == "malformed" or all(f["got"] and f["expected"] for f in found), found
+    row.good(team)
+    push(team)
+    team.guard("v2.9.0").accepted("v2.9.0")
+
+
+def test_a_real_record_is_as_it_was_made(real: Team) -> None:
+    """Nothing of what the probe told is changed by what puts it into a test's repository."""
+    made = real.record()
+    kept = ("mode", "framework", "deviceKind", "devices", "environment", "checks", "launcher")
+    notes, theirs = (value["predicate"]["configuration"][0]["annotations"] for value in (made, REAL))
+    assert {key: notes[key] for key in kept} == {key: theirs[key] for key in kept}
+    assert made["subject"][1] == REAL["subject"][1]
+    assert sum(one["status"] == "passed" for one in theirs["checks"]) > 15
+    assert canonical(REAL) == (Path(__file__).parents[1] / "data" / "record-cpu.json").read_bytes()
+    real.tag()
+    real.guard("v2.9.0").accepted("v2.9.0")
 
 
 # --------------------------------------------------------------------------------------------- beside the table
