@@ -146,7 +146,10 @@ def test_a_good_record_passes_and_names_who_vouches() -> None:
     assert (finding.status, finding.reason) == (Status.PASS, "ok")
     assert (finding.signer, finding.fingerprint) == ("gpu-runner", "SHA256:gpu")
     assert finding.location == Location(PATH, None, "c" * 40)
-    assert "1 cuda device" in finding.message
+    assert "on 1 cuda device, 2026-11-20 10:05 UTC, signed by gpu-runner; digest by launcher" in finding.message
+    two = [{"index": n, "name": "H100", "uuid": None, "capability": None, "memoryBytes": None} for n in range(2)]
+    (finding,) = check(evidence(entry(("devices", two))), a_policy())
+    assert "on 2 cuda devices, " in finding.message
     assert "signed by gpu-runner" in finding.message
 
 
@@ -524,6 +527,11 @@ FAILED: tuple[str, object] = ("checks/1/status", "failed")
         ([FAILED], SIGNED, ["failed"]),
         ([FAILED, LATER, ("command", None)], SIGNED, ["failed"]),
         ([FAILED, LATER], Problem("could-not-decide", "no gpg", status=Status.ERROR), ["failed", "could-not-decide"]),
+        (
+            [FAILED, LATER, ("command", None), ("checks/0", check_entry("x", "skipped", "no time"))],
+            Problem("could-not-decide", "no gpg", status=Status.ERROR),
+            ["failed", "could-not-decide"],
+        ),
         ([FAILED, *EARLIER], SIGNED, ["ok"]),
         ([FAILED, LATER], Problem("unsigned", "x"), ["ok"]),
         ([FAILED, LATER], Problem("bad-signature", "x"), ["ok"]),
@@ -567,6 +575,8 @@ def test_foreign_files_refuse_whatever_the_record_says() -> None:
     assert ".ptguard/conftest.py" in findings[0].message
     many = SmokeEvidence({}, (), tuple((f".ptguard/{i}.py", "x") for i in range(5000)))
     assert reasons(check(evidence(smoke=many), a_policy())) == ["foreign-file"] * 21 + ["missing"]
+    twenty = SmokeEvidence({}, (), many.foreign[:20])
+    assert reasons(check(evidence(smoke=twenty), a_policy())) == ["foreign-file"] * 20 + ["missing"]
 
 
 def test_paths_that_the_policy_ignores_may_be_left_out() -> None:
