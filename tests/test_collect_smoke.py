@@ -90,3 +90,70 @@ def test_a_signature_that_is_no_file_is_a_bad_one(repo: Repo, kind: str, reason:
     repo.commit()
     (entry,) = collected(repo).entries
     assert isinstance(entry.signature, SignatureFacts) is (kind == "none")
+
+
+ALLOWED = (
+    "policy.toml", "keys/li-wei.asc", "smoke/x.json", "smoke/x.json.sig", "smoke/x.json.asc", "smoke/2.9/y.json",
+    ".gitattributes", "smoke/.gitattributes", "README", "README.md", "README.zh-CN.md", "keys/README.txt",
+)  # fmt: skip
+FOREIGN = (
+    "conftest.py", "policy.toml.bak", "sub/policy.toml", "keys/li-wei.key", "keys/sub/x.asc", "smoke/x.sig",
+    "smoke/x.json.gpg", "x.json", "keys/x.json.sig", "README.py", "README.md.sh", "readme.md", ".gitignore",
+    "smoke/run.sh", "smoke/x.json/y",
+)  # fmt: skip
+
+
+def test_what_may_lie_under_the_guard_folder_and_what_may_not(repo: Repo) -> None:
+    for name in ALLOWED:
+        repo.write(f".ptguard/{name}", "x\n")
+    repo.commit()
+    assert collected(repo).foreign == ()
+    (repo.path / ".ptguard/smoke/x.json").unlink()
+    for name in FOREIGN:
+        repo.write(f".ptguard/{name}", "x\n")
+    repo.write(".ptguard/README.rst", "x\n").chmod(0o755)
+    (repo.path / ".ptguard/README.adoc").symlink_to("README.md")
+    repo.write(".ptguard-not/conftest.py", "x\n")
+    repo.commit()
+    found = dict(collected(repo).foreign)
+    wanted = {f".ptguard/{name}" for name in (*FOREIGN, "README.rst", "README.adoc")}
+    assert set(found) == wanted
+    assert found[".ptguard/README.rst"] == EXECUTABLE
+    assert found[".ptguard/README.adoc"] == "a symbolic link"
+    assert found[".ptguard/x.json"] == "a record outside .ptguard/smoke/"
+    assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "none", "empty"])
+def test_a_guard_folder_that_is_none(repo: Repo, kind: str) -> None:
+    repo.write("elsewhere/policy.toml", "x\n")
+    if kind == "link":
+        (repo.path / ".ptguard").symlink_to("elsewhere")
+    elif kind == "file":
+        repo.write(".ptguard", "x\n")
+    repo.commit()
+    assert collected(repo).foreign == (((".ptguard", "not a folder"),) if kind in ("link", "file") else ())
+
+
+def test_only_records_of_this_very_tree_have_their_signature_looked_at(repo: Repo) -> None:
+    repo.write("CHANGELOG.md", "x\n")
+    repo.write("net.py", "x\n")
+    repo.commit("the source")
+    whole = repo.git("rev-parse", "HEAD^{tree}")
+    repo.git("rm", "-q", "--cached", "CHANGELOG.md")
+    without = repo.git("write-tree")
+    repo.git("add", "CHANGELOG.md")
+    left_out = (".ptguard", "CHANGELOG.md")
+    claims = {"a": (whole, [".ptguard"]), "b": (without, [*left_out]), "c": (whole, [*left_out]), "d": (without, [])}
+    for name, (tree, excluded) in claims.items():
+        changes = (("subject/0/digest/gitTree", tree), ("subject/0/annotations/excluded", excluded))
+        repo.write(f".ptguard/smoke/{name}.json", record_bytes(*changes))
+        repo.write(f".ptguard/smoke/{name}.json.sig", "a signature")
+    repo.commit()
+    found = collected(repo, smoke_policy(("CHANGELOG.md",)))
+    assert dict(found.trees) == {(".ptguard",): whole, left_out: without}
+    looked_at = [isinstance(entry.signature, SignatureFacts) for entry in found.entries]
+    assert looked_at == [True, True, False, False]
+    found = collected(repo)  # nothing may be left out: the second claims too much
+    assert dict(found.trees) == {(".ptguard",): whole}
+    assert [isinstance(entry.signature, SignatureFacts) for entry in found.entries] == [True, False, False, False]

@@ -296,6 +296,12 @@ def test_each_failure_names_both_sides() -> None:
     assert found.message.startswith(f"docker.io/x/y:1@{DIGEST} at run time, {REPOSITORY}:{TAG}@")
     (found,) = check(evidence(entry(("predicate/failedTests", ["torch.x"]))), a_policy())
     assert found.message == "the run failed: torch.x"
+    twice = ("predicate/failedTests", ["torch.matmul.fp32", "command", "torch.y"])
+    (found,) = check(evidence(entry(("checks/1/status", "failed"), twice, ("command/exit", 3))), a_policy())
+    words = "torch.matmul.fp32, torch.y, python -m pytest -q tests/smoke (exit status 3)"
+    assert found.message == f"the run failed: {words}"
+    (found,) = check(evidence(entry(("predicate/result", "FAILED"))), a_policy())
+    assert found.message == "the run failed: its result is FAILED"
 
 
 @pytest.mark.parametrize("reason", ["unsigned", "bad-signature", "unknown-signer"])
