@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ci.runner import action, checkout, component, contexts, environment, gitlab_clone, run_step
 from tests.e2e.team import Team
 from tests.support import GITCONFIG, KeyChain, clean_environment, refs, run
 
@@ -63,6 +64,14 @@ def test_it_says_its_version(venv: Path) -> None:
     assert done.stdout == "ptguard, version 0.1.0\n"
 
 
+def test_it_explains_from_the_pages_that_it_carries(venv: Path, tmp_path: Path) -> None:
+    done = run(venv / "bin/ptguard", "explain", "missing-section", cwd=tmp_path, env=dict(os.environ))
+    assert done.stdout.startswith("changelog/missing-section  (fail)\n")
+    listed = run(venv / "bin/ptguard", "checks", "--format", "json", cwd=tmp_path, env=dict(os.environ))
+    pages = {check["check"]: check["page"] for check in json.loads(listed.stdout)["checks"]}
+    assert pages == {path.stem: path.read_text("utf-8") for path in (ROOT / "docs/checks").glob("*.md")}
+
+
 def test_it_verifies_and_its_hook_judges_a_push(venv: Path, team: Team) -> None:
     team.tag()
     done = ptguard(venv, team, "verify", "--format", "json", "v2.9.0")
@@ -77,3 +86,35 @@ def test_it_verifies_and_its_hook_judges_a_push(venv: Path, team: Team) -> None:
     good = team.repo.try_git("push", "origin", "v2.9.0")
     assert good.returncode == 0, good.stderr
     assert "refs/tags/v2.9.0" in refs(team.remote, team.env)
+
+
+def leave_traps(team: Team) -> None:
+    """Commit modules that a careless `python -m venv` or `-m pip` in the work tree would run."""
+    for name in ("venv", "pip", "ensurepip", "ptguard", "sitecustomize"):
+        team.repo.write(f"{name}.py", "import pathlib, sys\npathlib.Path('evil').touch()\nsys.exit(0)\n")
+    team.settle("Leave traps")
+    team.tag()
+    team.push("v2.9.0")
+
+
+def test_the_action_sets_itself_up_and_judges(team: Team, tmp_path: Path) -> None:
+    leave_traps(team)
+    workspace = checkout(team, "v2.9.0", tmp_path / "work")
+    values = contexts({"tag": "v2.9.0"}, workspace)
+    setup, judge = action()["runs"]["steps"]
+    done = run_step(setup, values, workspace, tmp_path / "scratch", {**os.environ, **environment(team)})
+    assert done.code == 0, done.stdout + done.stderr
+    values["steps.setup.outputs.python"] = done.outputs["python"]
+    done = run_step(judge, values, workspace, tmp_path / "scratch", environment(team))
+    assert done.code == 0 and done.outputs["decision"] == "accept", done.stdout + done.stderr
+    assert not (workspace / "evil").exists()
+
+
+def test_the_component_sets_itself_up_and_judges(team: Team, tmp_path: Path) -> None:
+    leave_traps(team)
+    workspace = gitlab_clone(team, "v2.9.0", tmp_path / "work")
+    ((_, job),) = component()[1].items()
+    env = {**environment(team), **job["variables"], "CI_COMMIT_TAG": "v2.9.0"}
+    done = run("sh", "-c", "\n".join(job["script"]), cwd=workspace, env=env, check=False, timeout=600)
+    assert done.returncode == 0 and "ptguard: accepted v2.9.0" in done.stdout, done.stdout + done.stderr
+    assert not (workspace / "evil").exists()

@@ -25,7 +25,17 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "checks": ("checks",),
     "report": ("report",),
     "policy": ("policy",),
-    "evidence": ("snapshot", "remotes", "trust", "later", "newer", "collect", "collect_branch", "collect_smoke"),
+    "evidence": (
+        "snapshot",
+        "remotes",
+        "trust",
+        "later",
+        "newer",
+        "collect",
+        "collect_branch",
+        "collect_signature",
+        "collect_smoke",
+    ),
     "verdict": ("verdict",),
     "judging": ("judging",),
     "install": ("install",),
@@ -33,6 +43,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "setup": ("setup",),
     "tagging": ("tagging",),
     "demo": ("demo",),
+    "audit": ("audit",),
+    "keys": ("keys",),
+    "pages": ("pages",),
     "cli": ("cli", "prepush", "terminal", "__main__"),
 }
 """Each layer with its modules and packages (below ``ptguard``). A new one is put here, and into CONTRIBUTING.md."""
@@ -55,6 +68,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "setup": {*BELOW_THE_TOP, "tagging", "setup"},
     "tagging": {*BELOW_THE_TOP, "tagging"},
     "demo": {*BELOW_THE_TOP, "demo"},
+    "audit": {*BELOW_THE_TOP, "verdict", "audit"},
+    "keys": {*BELOW_THE_TOP, "tagging", "checks", "keys"},
+    "pages": {"base", "checks", "pages"},
     "cli": set(LAYERS),
 }
 

@@ -217,7 +217,7 @@ def test_json_in_examples_can_be_read(page: Page) -> None:
     schema = json.loads(resource("schema/verdict-1.json").read_text("utf-8"))
     for text in page.fences("json"):
         document = json.loads(text)
-        if document.get("schema") == "ptguard.verdict/1":
+        if isinstance(document, dict) and document.get("schema") == "ptguard.verdict/1":
             jsonschema.validate(document, schema)
 
 
@@ -281,17 +281,14 @@ def mistakes_in(line: str) -> Iterator[str]:
         return
     context = cli.make_context("ptguard", [], resilient_parsing=True)
     command: click.Command = cli
-    if words and not words[0].startswith("-"):
-        found = cli.get_command(context, words[0])
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
         if found is None:
-            yield f"{line}: there is no command {words[0]}"
+            yield f"{line}: there is no command {' '.join([*context.command_path.split()[1:], words[0]])}"
             return
         command = found
-        context = click.Context(command, parent=context)
+        context = click.Context(command, parent=context, info_name=words[0])
         words = words[1:]
-        if isinstance(command, click.Group) and words and (below := command.get_command(context, words[0])):
-            command, words = below, words[1:]
-            context = click.Context(command, parent=context)
     options = {name: p for p in command.get_params(context) if isinstance(p, click.Option) for name in _names(p)}
     left = iter(words)
     for word in left:

@@ -1,7 +1,7 @@
-"""An interpreter that has real torch, for what must be tried with it; the tests' own has none.
+"""Interpreters that have real torch, or real JAX, for what must be tried with them; the tests' own has neither.
 
-It is the one that PTGUARD_TORCH_PYTHON names, else a virtual environment below ``.cache/`` of this checkout, made on
-first use (half a minute) and kept. Workers that want it at the same time wait for the first.
+They are those that PTGUARD_TORCH_PYTHON and PTGUARD_JAX_PYTHON name, else virtual environments below ``.cache/`` of the
+checkout, made on first use (half a minute each) and kept. Workers that want one at the same time wait for the first.
 """
 
 import fcntl
@@ -12,28 +12,33 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-REQUIREMENTS = ("torch==2.13.0", "numpy")
 CACHE = Path(__file__).parents[1] / ".cache"
 
 # As it was when pytest started: the fixture `env` takes away what a test must not see.
-_NAMED = os.environ.get("PTGUARD_TORCH_PYTHON")
 _ENVIRONMENT = dict(os.environ)
 
 
-@cache
 def torch_python() -> str:
     """Give the path of a Python that can import torch and numpy."""
-    if _NAMED:
-        return _NAMED
-    folder = CACHE / ("torch-" + REQUIREMENTS[0].rpartition("=")[2] + f"-{sys.version_info[0]}.{sys.version_info[1]}")
-    python, ready = folder / "bin" / "python", folder / "ready"
+    return _ENVIRONMENT.get("PTGUARD_TORCH_PYTHON") or _made("torch==2.13.0", "numpy")
+
+
+def jax_python() -> str:
+    """Give the path of a Python that can import JAX."""
+    return _ENVIRONMENT.get("PTGUARD_JAX_PYTHON") or _made("jax==0.10.2")
+
+
+@cache
+def _made(*requirements: str) -> str:
+    name = requirements[0].replace("==", "-") + f"-python{sys.version_info[0]}.{sys.version_info[1]}"
+    folder, python = CACHE / name, CACHE / name / "bin" / "python"
     CACHE.mkdir(exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
+    with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not ready.exists():
+        if not (folder / "ready").exists():
             _run(sys.executable, "-m", "venv", "--clear", str(folder))
-            _run(str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *REQUIREMENTS)
-            ready.touch()
+            _run(str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements)
+            (folder / "ready").touch()
     return str(python)
 
 

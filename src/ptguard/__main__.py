@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from ptguard.errors import ExitCode, PtguardError
+from ptguard.errors import ExitCode, PtguardError, unexpected
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CLEARING_UP: Final = 1.0
@@ -72,8 +72,7 @@ def run(args: list[str]) -> int:
     except Exception as error:  # whatever breaks must refuse, with words and a code of its own
         if _caught:  # a library in C may make a SystemError of it: "returned a result with an exception set"
             return _interrupted()
-        words = f"ptguard itself failed: {type(error).__name__}: {error}"
-        return _complain(PtguardError(words, fix="report it, please"))
+        return _complain(unexpected(error))
 
 
 def _interrupted() -> ExitCode:

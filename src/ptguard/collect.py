@@ -4,18 +4,17 @@ Only what the tag's rule asks for is collected. A part that cannot be had become
 that the other checks still speak.
 """
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ptguard.collect_branch import branch_lines, carried
-from ptguard.errors import PtguardError
-from ptguard.gateways import ssh
-from ptguard.gateways.openpgp import OpenPgp
-from ptguard.later import Later
+from ptguard.collect_branch import Branches, branch_lines
+from ptguard.collect_signature import MAX_AHEAD, Signatures
+from ptguard.errors import GitError, PtguardError
+from ptguard.gateways.git import Info
 from ptguard.model import (
     BRANCH_PREFIX,
     TAG_PREFIX,
@@ -25,15 +24,11 @@ from ptguard.model import (
     Evidence,
     Mode,
     Oid,
-    OpenPgpKey,
     Policy,
     Problem,
     RefUpdate,
     RuleMatch,
-    SignatureBlock,
-    SignatureFacts,
     SmokeEvidence,
-    SshKey,
     Status,
     TagObject,
     VersionEvidence,
@@ -50,8 +45,9 @@ from ptguard.value import replace, value
 
 T = TypeVar("T")
 MAX_SOURCE_BYTES: Final = 1 << 20
-MAX_REMEMBERED: Final = 1024
-TAG_NAMESPACE: Final = "git"
+MAX_PEELED: Final = 1 << 16
+MANY: Final = 8
+"""From that many tags on, what is to be known of history is asked for once and not for each tag."""
 
 
 @value
@@ -69,6 +65,14 @@ class Scene:
     published: frozenset[Oid] | None = None
 
 
+@value
+class _Seen:
+    """What an object is: its type, and the tag where it is one."""
+
+    kind: str
+    tag: TagObject | Problem | None
+
+
 class Collector:
     """Gives the evidence of each tag of one call."""
 
@@ -78,46 +82,72 @@ class Collector:
         self._newer = Newer(scene.clone.git, scene.policy, scene.clone.refs, asked)
         self._snapshots: dict[Oid, Snapshot] = {}
         self._same: dict[object, object] = {}
-        self._signatures: dict[Oid, SignatureFacts | Problem | None] = {}
-        # The tag's signature is verified in a thread of its own, while a record's may be here: one at a time, for
-        # both go through files of the same names.
-        self._verifying = threading.Lock()
+        self._seen: dict[Oid, _Seen] = {}
+        self._commits: dict[Oid, Oid | None] = {}
+        self._branches = Branches(scene.clone, many=len(asked) > MANY)
+        self.signatures = Signatures(scene.policy, scene.home)
 
-    def evidence(self, update: RefUpdate) -> Evidence:
-        """Give all that the tag's rule asks to know about ``update``."""
-        scene = self.scene
-        match = match_rule(scene.policy, update.tag)
-        base = Evidence(
-            update,
-            scene.mode,
-            scene.now,
-            match,
-            scene.clone.state,
-            collisions=self._collisions(update),
-            shadowed_by=self._shadow(update),
-        )
+    def evidence(self, update: RefUpdate, known: Collection[str] = ()) -> Evidence:
+        """Give all that the tag's rule asks to know about ``update``; what the checks ``known`` ask for is left out."""
+        base = self.outside(update)
+        match = base.match
         if update.local_oid is None or match is None:
             return base
         base = self._object(base, update.local_oid)
         if self._is_history(base):
             base = replace(base, mode=Mode.PUBLISHED)
-        return self._details(base, match)
+        return self._details(base, match, known)
+
+    def outside(self, update: RefUpdate) -> Evidence:
+        """Give what is to be known of ``update`` without looking at its object."""
+        scene = self.scene
+        return Evidence(
+            update,
+            scene.mode,
+            scene.now,
+            match_rule(scene.policy, update.tag),
+            scene.clone.state,
+            collisions=self._collisions(update),
+            shadowed_by=self._shadow(update),
+        )
 
     def in_order(self, updates: Sequence[RefUpdate]) -> list[int]:
         """Give the places of ``updates`` in the order to ask in: those that name one commit one after the other."""
         if len(updates) < 3:
             return list(range(len(updates)))
-        info = self.scene.clone.git.info
-        commits = [info(f"{u.local_oid}^{{commit}}") if u.local_oid else None for u in updates]
+        oids = [u.local_oid for u in updates[:MAX_PEELED] if u.local_oid]
+        with suppress(GitError):  # then each is asked for by itself, and says so
+            found = self.scene.clone.git.info_all([f"{oid}^{{commit}}" for oid in oids])
+            self._commits = {oid: one[0] if one else None for oid, one in zip(oids, found, strict=True)}
+        commits = [self._commit(u.local_oid) if u.local_oid else None for u in updates]
         first: dict[object, int] = {}
         return sorted(range(len(updates)), key=lambda at: (first.setdefault(commits[at], at), at))
 
+    def look_ahead(self, updates: Sequence[RefUpdate]) -> None:
+        """Begin with the signatures of ``updates`` (at most MAX_AHEAD) in one go, before they are asked for.
+
+        What cannot be had here is left to be found, and named, by :meth:`evidence`.
+        """
+        if len(self._seen) > 2 * MAX_AHEAD:
+            self._seen.clear()
+        oids = list(dict.fromkeys(u.local_oid for u in updates if u.local_oid and self._wants_signature(u)))
+        with suppress(GitError):
+            found = self.scene.clone.git.info_all(oids)
+            self._seen |= {one[0]: self._look(one) for one in found if one}
+        seen = (self._seen.get(oid) for oid in oids)
+        self.signatures.look_ahead(one.tag for one in seen if one and isinstance(one.tag, TagObject))
+
+    def _wants_signature(self, update: RefUpdate) -> bool:
+        match = match_rule(self.scene.policy, update.tag)
+        return match is not None and "signature" in match.rule.checks
+
+    def _look(self, found: Info) -> "_Seen":
+        return _Seen(found[1], self._tag(found) if found[1] == "tag" else None)
+
     def planned(self, update: RefUpdate) -> Evidence:
         """Give the evidence of a tag that does not exist yet; ``update`` carries the commit that it is to name."""
-        match = match_rule(self.scene.policy, update.tag)
-        base = Evidence(update, self.scene.mode, self.scene.now, match, self.scene.clone.state, planned=True)
-        base = replace(base, collisions=self._collisions(update), shadowed_by=self._shadow(update))
-        return self._details(replace(base, commit=update.local_oid), match) if match else base
+        base = replace(self.outside(update), planned=True)
+        return self._details(replace(base, commit=update.local_oid), base.match) if base.match else base
 
     def _is_history(self, base: Evidence) -> bool:
         """Tell whether a pushed tag is released already: on the canonical remote, or from before `[audit] since`."""
@@ -131,42 +161,49 @@ class Collector:
         """Give when the tag of `[audit] since` was made, if it is here."""
         oid = self.scene.clone.refs.get(f"{TAG_PREFIX}{self.scene.policy.audit_since}")
         found = self.scene.clone.git.info(oid) if oid else None
-        tag = self._tag(found[0], found[2]) if found and found[1] == "tag" else None
+        tag = self._look(found).tag if found else None
         return tag.tagger.when if isinstance(tag, TagObject) else None
 
     # ------------------------------------------------------------------------------------- the tag object
 
     def _object(self, base: Evidence, oid: Oid) -> Evidence:
         """Add the object itself: what it is, its grammar, the commit that it names."""
-        git = self.scene.clone.git
-        found = git.info(oid)
-        if found is None:
+        seen = self._seen.get(oid)
+        if seen is None and (found := self.scene.clone.git.info(oid)):
+            seen = self._look(found)
+        if seen is None:
             gone = f"object {oid} is not in this repository"
             return replace(base, tag=Problem("could-not-decide", gone, fix="git fsck --full", status=Status.ERROR))
-        kind = found[1]
-        if kind != "tag":
-            return replace(base, object_type=kind, commit=oid if kind == "commit" else None)
-        tag = self._tag(oid, found[2])
-        peeled = git.info(f"{oid}^{{commit}}")
-        return replace(base, object_type=kind, tag=tag, commit=peeled[0] if peeled else None)
+        if seen.kind != "tag":
+            return replace(base, object_type=seen.kind, commit=oid if seen.kind == "commit" else None)
+        return replace(base, object_type=seen.kind, tag=seen.tag, commit=self._commit(oid))
 
-    def _tag(self, oid: Oid, size: int) -> TagObject | Problem:
-        limit = self.scene.policy.limits.max_tag_bytes
+    def _commit(self, oid: Oid) -> Oid | None:
+        """Give the commit that the object ``oid`` names, directly or through tag objects."""
+        if oid not in self._commits:
+            found = self.scene.clone.git.info(f"{oid}^{{commit}}")
+            if len(self._commits) >= MAX_PEELED:
+                self._commits.clear()
+            self._commits[oid] = found[0] if found else None
+        return self._commits[oid]
+
+    def _tag(self, found: Info) -> TagObject | Problem:
+        (oid, kind, size), limit = found, self.scene.policy.limits.max_tag_bytes
         if size > limit:
             return too_large(size, limit)
-        return _part(lambda: parse_tag(oid, self.scene.clone.git.read(oid, "tag", limit)))
+        return _part(lambda: parse_tag(oid, self.scene.clone.git.read(oid, kind, limit, found)))
 
-    def _details(self, base: Evidence, match: RuleMatch) -> Evidence:
+    def _details(self, base: Evidence, match: RuleMatch, known: Collection[str] = ()) -> Evidence:
         """Add the parts that the checks of the rule ask for."""
-        wanted = match.rule.checks
-        signature = Later(lambda: self._signature_once(base.tag)) if "signature" in wanted else None
-        rest = self._of_commit(base, match, base.commit) if base.commit else base
-        return replace(rest, signature=_part(signature.result)) if signature else rest
+        wanted = [check for check in match.rule.checks if check not in known]
+        signature = self.signatures.soon(base.tag) if "signature" in wanted else None
+        rest = self._of_commit(base, match, base.commit, wanted) if base.commit else base
+        return replace(rest, signature=_part(signature)) if signature else rest
 
-    def _of_commit(self, base: Evidence, match: RuleMatch, commit: Oid) -> Evidence:
-        wanted, branches = match.rule.checks, match.rule.branches
+    def _of_commit(self, base: Evidence, match: RuleMatch, commit: Oid, wanted: Sequence[str]) -> Evidence:
+        branches = match.rule.branches
         parts: dict[str, Callable[[], object]] = {
-            "branch": lambda: self._once(commit, branches, lambda: carried(self.scene.clone, branches, commit)),
+            "branch": lambda: self._once(commit, branches, lambda: self._branches.carrying(branches, commit)),
             "version": lambda: self._version(match, commit, base.name),
             "changelog": lambda: self._changelog(match, commit),
             "image": lambda: self._once(commit, "image", lambda: self._images(commit)),
@@ -185,51 +222,6 @@ class Collector:
         if what not in self._same:
             self._same[what] = _part(collect)
         return self._same[what]  # type: ignore[return-value]
-
-    def _signature_once(self, tag: TagObject | Problem | None) -> SignatureFacts | Problem | None:
-        """Verify each object once: the same one may be pushed under many names."""
-        if not isinstance(tag, TagObject):
-            return None
-        if tag.oid not in self._signatures:
-            found = self._signature(tag)
-            if isinstance(found, Problem) and found.status is Status.ERROR:
-                return found  # may be another the next time
-            if len(self._signatures) >= MAX_REMEMBERED:
-                self._signatures.clear()
-            self._signatures[tag.oid] = found
-        return self._signatures[tag.oid]
-
-    def _signature(self, tag: TagObject | Problem | None) -> SignatureFacts | Problem | None:
-        """Have the signature verified by the program of its kind; None where there is none to verify."""
-        if not isinstance(tag, TagObject) or not isinstance(tag.signature, SignatureBlock):
-            return None
-        block, payload = tag.signature, tag.payload
-        if block.kind == "openpgp":
-            return _part(lambda: self.verify_openpgp(payload, block.armored))
-        if block.kind == "ssh":
-            return _part(lambda: self.verify_ssh(payload, block.armored, TAG_NAMESPACE))
-        return None
-
-    @cached_property
-    def _openpgp(self) -> OpenPgp:
-        home = self.scene.home / "gnupg"
-        home.mkdir(mode=0o700, exist_ok=True)
-        return OpenPgp(home, self._keys(OpenPgpKey))
-
-    def verify_ssh(self, payload: bytes, armored: bytes, namespace: str) -> SignatureFacts | Problem:
-        """Verify an SSH signature against all SSH keys of the policy."""
-        work = self.scene.home / "ssh"
-        work.mkdir(mode=0o700, exist_ok=True)
-        with self._verifying:
-            return ssh.verify(work, self._keys(SshKey), payload, armored, namespace)
-
-    def verify_openpgp(self, payload: bytes, armored: bytes) -> SignatureFacts | Problem:
-        """Verify an OpenPGP signature against all OpenPGP keys of the policy."""
-        with self._verifying:
-            return self._openpgp.verify(payload, armored)
-
-    def _keys(self, kind: type[T]) -> tuple[T, ...]:
-        return tuple(k for s in self.scene.policy.signers.values() for k in s.keys if isinstance(k, kind))
 
     # ------------------------------------------------------------------------------------- the refs
 
@@ -318,7 +310,7 @@ class Collector:
         policy = self.scene.policy.smoke
         if policy is None:
             return Problem("could-not-decide", "the policy has no [smoke] section", status=Status.ERROR)
-        return smoke_evidence(self.snapshot(commit), policy, self.verify_ssh, self.verify_openpgp)
+        return smoke_evidence(self.snapshot(commit), policy, self.signatures.ssh, self.signatures.openpgp)
 
 
 def _part(collect: Callable[[], T]) -> T | Problem:

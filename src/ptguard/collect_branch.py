@@ -8,6 +8,7 @@ from ptguard.glob import matches
 from ptguard.model import BRANCH_PREFIX, BranchEvidence, Oid, Problem, RefUpdate, Status
 from ptguard.remotes import Clone
 from ptguard.text import sh, shown
+from ptguard.value import value
 
 MAX_LOCAL: Final = 20
 
@@ -17,15 +18,59 @@ def branch_lines(clone: Clone) -> Mapping[str, RefUpdate]:
     return {u.remote_ref: u for u in clone.updates if u.remote_ref.startswith(BRANCH_PREFIX)}
 
 
-def carried(clone: Clone, patterns: Sequence[str], commit: Oid) -> BranchEvidence | Problem:
-    """Give the branch of the remote that ``patterns`` match and that contains ``commit``, if one does.
+class Branches:
+    """What the branches of one call carry; with ``many`` tags, git is asked for each branch, not for each tag."""
 
-    A branch counts with its tip before the push, and with its new one where the push fast-forwards it; one that the
-    push creates, forces or deletes counts with neither.
+    def __init__(self, clone: Clone, *, many: bool = False) -> None:
+        """Nothing is asked before it is needed; the local branches, which only word the mending, not with ``many``."""
+        self._clone, self._many = clone, many
+        self._eligible: dict[tuple[str, ...], _Eligible] = {}
+        self._tagged: dict[tuple[Oid, ...], frozenset[Oid]] = {}
 
-    Raises:
-        GitError: git could not say.
-    """
+    def carrying(self, patterns: Sequence[str], commit: Oid) -> BranchEvidence | Problem:
+        """Give the branch of the remote that ``patterns`` match and that contains ``commit``, if one does.
+
+        A branch counts with its tip before the push, and with its new one where the push fast-forwards it; one that
+        the push creates, forces or deletes counts with neither.
+
+        Raises:
+            GitError: git could not say.
+        """
+        clone, key = self._clone, tuple(patterns)
+        if key not in self._eligible:
+            self._eligible[key] = _eligible(clone, patterns)
+        found = self._eligible[key]
+        carrier = self._known(found, commit) if self._many else None
+        if carrier is None:
+            # A yes stands; a no rests on commit dates, which may lie, and is asked for with more care.
+            carrier = _carrier(clone.git, commit, found.here)
+        if carrier is None and found.unknown is not None:
+            return _not_here(clone, found.unknown)
+        local = () if carrier or self._many else _local(clone, patterns, commit)
+        return BranchEvidence(found.matching, carrier, found.ineligible, local, shallow=clone.git.shallow)
+
+    def _known(self, found: "_Eligible", commit: Oid) -> str | None:
+        """Give the first branch that git names for ``commit`` when asked for all tagged commits that a branch has."""
+        for ref, oids in found.here.items():
+            tips = tuple(oids)
+            if tips not in self._tagged:
+                self._tagged[tips] = self._clone.git.tagged_in(tips)
+            if commit in self._tagged[tips]:
+                return ref
+        return None
+
+
+@value
+class _Eligible:
+    """The branches that match: all of them, those that do not count, the tips that are here, one that is not."""
+
+    matching: tuple[str, ...]
+    ineligible: tuple[str, ...]
+    here: Mapping[str, Sequence[Oid]]
+    unknown: str | None
+
+
+def _eligible(clone: Clone, patterns: Sequence[str]) -> _Eligible:
     git, lines = clone.git, branch_lines(clone)
     tips: dict[str, list[Oid]] = {}
     ineligible = []
@@ -38,12 +83,9 @@ def carried(clone: Clone, patterns: Sequence[str], commit: Oid) -> BranchEvidenc
         else:
             tips[ref] = [*([before] if before else []), *added]
     known = {ref: [oid for oid in oids if git.info(oid) is not None] for ref, oids in tips.items()}
-    carrier = _carrier(git, commit, {ref: oids for ref, oids in known.items() if oids})
-    unknown = [ref for ref in tips if len(known[ref]) < len(tips[ref])]
-    if carrier is None and unknown:
-        return _not_here(clone, unknown[0])
-    local = () if carrier else _local(clone, patterns, commit)
-    return BranchEvidence(tuple(tips), carrier, tuple(ineligible), local, shallow=git.shallow)
+    unknown = next((ref for ref in tips if len(known[ref]) < len(tips[ref])), None)
+    here = {ref: oids for ref, oids in known.items() if oids}
+    return _Eligible(tuple(tips), tuple(ineligible), here, unknown)
 
 
 def _matching(refs: Mapping[str, object], patterns: Sequence[str]) -> list[str]:

@@ -69,3 +69,9 @@ class ToolFailedError(PtguardError):
     """A program was there but did not answer in time or in a form that can be trusted."""
 
     kind = "tool-failed"
+
+
+def unexpected(error: Exception) -> PtguardError:
+    """Give what is said of an exception that nobody expected: a mistake of ours, which refuses too."""
+    words = f"ptguard itself failed: {type(error).__name__}: {error}"
+    return PtguardError(words, fix="report it, please")

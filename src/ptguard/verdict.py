@@ -1,6 +1,7 @@
 """From evidence to verdict: all checks of the tag's rule, never stopping early; whatever is in doubt refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ptguard.checks import Check, discover
 from ptguard.checks import immutable as immutable_check
@@ -24,24 +25,32 @@ def exit_code(verdict: Verdict) -> ExitCode:
     return ExitCode.ACCEPTED if verdict.accepted else ExitCode.REFUSED
 
 
-def judge(evidence: Evidence, policy: Policy) -> TagVerdict:
-    """Give the verdict on one tag under ``policy``: every check of its rule has at least one finding."""
+Known = Mapping[str, Sequence[Finding]]
+"""What the checks named said of this very tag under this very policy; nothing is waived in it yet."""
+
+
+def judge(evidence: Evidence, policy: Policy, known: Known = MappingProxyType({})) -> TagVerdict:
+    """Give the verdict on one tag under ``policy``: every check of its rule has at least one finding.
+
+    A check in ``known``, whose evidence need not have been collected, is not run again. Only audits know anything.
+    """
     return TagVerdict(
         evidence.update.remote_ref,
         evidence.name,
         evidence.update.local_oid,
         evidence.commit,
-        tuple(_findings(evidence, policy)),
+        tuple(_findings(evidence, policy, known)),
     )
 
 
-def _findings(evidence: Evidence, policy: Policy) -> list[Finding]:
+def _findings(evidence: Evidence, policy: Policy, known: Known) -> list[Finding]:
     if evidence.match is None:
         return _without_rule(evidence, policy)
     asked = sorted(evidence.match.rule.checks, key=[*discover(), *evidence.match.rule.checks].index)
     if evidence.update.deletion:
         return _deletion(evidence, policy, asked)
-    findings = [_in_words(evidence, policy, finding) for name in asked for finding in _run(name, evidence, policy)]
+    said = (finding for name in asked for finding in known.get(name) or run_check(name, evidence, policy))
+    findings = [_in_words(evidence, policy, finding) for finding in said]
     if ASKED_OF_ALL not in asked:
         findings += _name_findings(evidence)
     return findings + _expired(evidence, policy, findings)
@@ -80,7 +89,7 @@ def _deletion(evidence: Evidence, policy: Policy, asked: Sequence[str]) -> list[
     findings: list[Finding] = []
     for name in asked:
         if name == ASKED_OF_ALL:
-            findings += _run(name, evidence, policy)
+            findings += run_check(name, evidence, policy)
         else:
             findings.append(Finding(name, Status.SKIP, "not-applicable", "a deletion has nothing to judge here"))
     if ASKED_OF_ALL not in asked:
@@ -89,7 +98,7 @@ def _deletion(evidence: Evidence, policy: Policy, asked: Sequence[str]) -> list[
     return findings
 
 
-def _run(name: str, evidence: Evidence, policy: Policy) -> Sequence[Finding]:
+def run_check(name: str, evidence: Evidence, policy: Policy) -> Sequence[Finding]:
     """Run one check; one that raises or says nothing is one that could not decide, which refuses."""
     if name not in discover():
         return (Finding(name, Status.ERROR, "could-not-decide", "there is no such check in this ptguard"),)

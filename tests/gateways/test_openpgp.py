@@ -2,7 +2,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,6 +48,21 @@ def good(found: SignatureFacts | Problem) -> SignatureFacts:
     return found
 
 
+class BothWays:
+    """Verifies each signature by itself and among others, and takes no answer that is not the same in both ways."""
+
+    def __init__(self, home: Path, keys: Sequence[OpenPgpKey], **limits: Sequence[str]) -> None:
+        self._one, self._many = (OpenPgp(home, keys, **limits) for _ in range(2))  # type: ignore[arg-type]
+
+    def verify(self, payload: bytes, armored: bytes) -> SignatureFacts | Problem:
+        alone = self._one.verify(payload, armored)
+        wrong = (payload + b"another", armored)
+        among = self._many.verify_all([wrong, (payload, armored), (b"", b"no armor"), wrong, (payload, armored)])
+        assert among[1] == among[4] == alone
+        assert among[0] == self._one.verify(*wrong)
+        return alone
+
+
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """Put a gpg on PATH that is a shell script; in it, "$real" is the real one."""
@@ -70,7 +85,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str],
 def test_a_good_signature(home: Path, keychain: KeyChain, name: str, algo: str, digest: str) -> None:
     identity = keychain.openpgp(name, algo)
     others = [key(keychain.openpgp("release-bot")), key(identity)]
-    found = good(OpenPgp(home, others).verify(PAYLOAD, identity.sign(PAYLOAD, "--digest-algo", digest)))
+    found = good(BothWays(home, others).verify(PAYLOAD, identity.sign(PAYLOAD, "--digest-algo", digest)))
     assert (found.kind, found.fingerprint, found.digest, found.expired_at) == (
         "openpgp",
         identity.fingerprint,
@@ -87,20 +102,20 @@ def test_a_signature_by_a_subkey_is_the_primary_key_s(home: Path, keychain: KeyC
     listing = gpg(identity.home, "--with-colons", "--list-keys").decode().splitlines()
     subkey = [line.split(":")[9] for line in listing if line.startswith("fpr")][1]
     armored = gpg(identity.home, "--armor", "--detach-sign", "-u", f"{subkey}!", stdin=PAYLOAD)
-    found = good(OpenPgp(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
+    found = good(BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
     assert found.fingerprint == identity.fingerprint
-    older = OpenPgp(home, [key(identity)])
+    older = BothWays(home, [key(identity)])
     assert refused(older.verify(PAYLOAD, armored)) == "unknown-signer"
 
 
 def test_keys_in_binary_are_taken_too(home: Path, li_wei: OpenPgpIdentity) -> None:
     binary = gpg(li_wei.home, "--export", li_wei.fingerprint)
-    assert good(OpenPgp(home, [key(li_wei, binary)]).verify(PAYLOAD, li_wei.sign(PAYLOAD)))
+    assert good(BothWays(home, [key(li_wei, binary)]).verify(PAYLOAD, li_wei.sign(PAYLOAD)))
 
 
 def test_a_key_with_sha1_self_signatures_still_counts(home: Path, keychain: KeyChain) -> None:
     identity = keychain.openpgp("sha1-self", "rsa2048", "0", "--cert-digest-algo", "SHA1")
-    assert good(OpenPgp(home, [key(identity)]).verify(PAYLOAD, identity.sign(PAYLOAD))).digest != "SHA1"
+    assert good(BothWays(home, [key(identity)]).verify(PAYLOAD, identity.sign(PAYLOAD))).digest != "SHA1"
 
 
 def test_another_key_of_the_same_file_is_named_as_itself(
@@ -109,7 +124,7 @@ def test_another_key_of_the_same_file_is_named_as_itself(
     """The policy names one key of a file that holds two: the other's fingerprint comes out, for the check to refuse."""
     other = keychain.openpgp("release-bot")
     both = b"".join(gpg(i.home, "--export", i.fingerprint) for i in (li_wei, other))
-    found = good(OpenPgp(home, [key(li_wei, both)]).verify(PAYLOAD, other.sign(PAYLOAD)))
+    found = good(BothWays(home, [key(li_wei, both)]).verify(PAYLOAD, other.sign(PAYLOAD)))
     assert found.fingerprint == other.fingerprint
 
 
@@ -120,13 +135,13 @@ def test_another_key_of_the_same_file_is_named_as_itself(
     "payload", [PAYLOAD.replace(b"R", b"r"), PAYLOAD[:-1], PAYLOAD + b"\n", PAYLOAD.replace(b"\r\n", b"\n"), b""]
 )
 def test_a_changed_byte_is_found(home: Path, li_wei: OpenPgpIdentity, payload: bytes) -> None:
-    found = OpenPgp(home, [key(li_wei)]).verify(payload, li_wei.sign(PAYLOAD))
+    found = BothWays(home, [key(li_wei)]).verify(payload, li_wei.sign(PAYLOAD))
     assert refused(found) == "bad-signature"
 
 
 def test_a_signature_as_text_does_not_cover_the_bytes(home: Path, li_wei: OpenPgpIdentity) -> None:
     armored = li_wei.sign(PAYLOAD, "--textmode")
-    assert refused(OpenPgp(home, [key(li_wei)]).verify(PAYLOAD.replace(b"\r\n", b"\n"), armored)) == "malformed"
+    assert refused(BothWays(home, [key(li_wei)]).verify(PAYLOAD.replace(b"\r\n", b"\n"), armored)) == "malformed"
 
 
 def test_a_stranger_is_unknown_whatever_the_user_s_own_keyring_says(
@@ -140,14 +155,14 @@ def test_a_stranger_is_unknown_whatever_the_user_s_own_keyring_says(
     (own / "gpg.conf").write_text("ignore-valid-from\nallow-weak-digest-algos\nno-such-option\n")
     monkeypatch.setenv("GNUPGHOME", str(own))
     armored = stranger.sign(PAYLOAD)
-    found = OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, armored)
+    found = BothWays(home, [key(li_wei)]).verify(PAYLOAD, armored)
     assert refused(found) == "unknown-signer"
     assert isinstance(found, Problem)
     assert stranger.fingerprint in (found.got or "")
 
 
 def test_without_keys_nobody_is_known(home: Path, li_wei: OpenPgpIdentity) -> None:
-    assert refused(OpenPgp(home, []).verify(PAYLOAD, li_wei.sign(PAYLOAD))) == "unknown-signer"
+    assert refused(BothWays(home, []).verify(PAYLOAD, li_wei.sign(PAYLOAD))) == "unknown-signer"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +170,7 @@ def test_without_keys_nobody_is_known(home: Path, li_wei: OpenPgpIdentity) -> No
 )
 def test_weak_digests(home: Path, keychain: KeyChain, digest: str, options: tuple[str, ...]) -> None:
     identity = keychain.openpgp("old-rsa", "rsa2048")
-    found = OpenPgp(home, [key(identity)]).verify(PAYLOAD, identity.sign(PAYLOAD, "--digest-algo", digest, *options))
+    found = BothWays(home, [key(identity)]).verify(PAYLOAD, identity.sign(PAYLOAD, "--digest-algo", digest, *options))
     if digest == "RIPEMD160":  # gpg takes it: the check holds the digest against the policy's list
         assert good(found).digest == digest
     else:
@@ -164,7 +179,7 @@ def test_weak_digests(home: Path, keychain: KeyChain, digest: str, options: tupl
 
 def test_sha1_passes_gpg_only_where_it_is_not_called_weak(home: Path, keychain: KeyChain) -> None:
     identity = keychain.openpgp("old-rsa", "rsa2048")
-    found = OpenPgp(home, [key(identity)], weak_digests=()).verify(
+    found = BothWays(home, [key(identity)], weak_digests=()).verify(
         PAYLOAD, identity.sign(PAYLOAD, "--digest-algo", "SHA1")
     )
     assert good(found).digest == "SHA1"
@@ -181,7 +196,7 @@ def short_lived(keychain: KeyChain) -> OpenPgpIdentity:
 
 def test_a_key_that_has_expired_since_says_when(home: Path, short_lived: OpenPgpIdentity) -> None:
     armored = short_lived.sign(PAYLOAD, "--faked-system-time", "20240110T000000")
-    found = good(OpenPgp(home, [key(short_lived)]).verify(PAYLOAD, armored))
+    found = good(BothWays(home, [key(short_lived)]).verify(PAYLOAD, armored))
     assert found.made_at == datetime(2024, 1, 10, tzinfo=UTC)
     assert found.expired_at == datetime(2024, 1, 31, tzinfo=UTC)
 
@@ -190,10 +205,10 @@ def test_a_signature_after_the_expiry_in_the_policy_s_copy(home: Path, keychain:
     identity = keychain.openpgp("prolonged", "ed25519", "30d", "--faked-system-time", "20240101T000000")
     gpg(identity.home, "--faked-system-time", "20240105T000000", "--quick-set-expire", identity.fingerprint, "20y")
     armored = identity.sign(PAYLOAD, "--faked-system-time", "20240301T000000")
-    found = good(OpenPgp(home, [key(identity)]).verify(PAYLOAD, armored))
+    found = good(BothWays(home, [key(identity)]).verify(PAYLOAD, armored))
     assert found.made_at == datetime(2024, 3, 1, tzinfo=UTC)
     assert found.expired_at == datetime(2024, 1, 31, tzinfo=UTC)
-    newer = good(OpenPgp(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
+    newer = good(BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
     assert newer.expired_at is None
 
 
@@ -204,7 +219,7 @@ def test_an_expired_subkey_of_a_key_that_has_not_expired(home: Path, keychain: K
     listing = gpg(identity.home, "--with-colons", "--list-keys").decode().splitlines()
     subkey = [line.split(":")[9] for line in listing if line.startswith("fpr")][1]
     armored = gpg(identity.home, *then, "--armor", "--detach-sign", "-u", f"{subkey}!", stdin=PAYLOAD)
-    found = good(OpenPgp(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
+    found = good(BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
     assert found.fingerprint == identity.fingerprint
     assert found.expired_at == datetime(2024, 1, 12, tzinfo=UTC)
 
@@ -214,14 +229,14 @@ def test_a_revoked_key(home: Path, keychain: KeyChain) -> None:
     armored = identity.sign(PAYLOAD)
     certificate = identity.home / "openpgp-revocs.d" / f"{identity.fingerprint}.rev"
     gpg(identity.home, "--import", stdin=certificate.read_bytes().replace(b":-----BEGIN", b"-----BEGIN"))
-    found = OpenPgp(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored)
+    found = BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored)
     assert refused(found) == "revoked-key"
 
 
 def test_an_expired_signature(home: Path, keychain: KeyChain) -> None:
     identity = keychain.openpgp("long-lived", "ed25519", "0", "--faked-system-time", "20240101T000000")
     armored = identity.sign(PAYLOAD, "--faked-system-time", "20240110T000000", "--default-sig-expire", "1d")
-    assert refused(OpenPgp(home, [key(identity)]).verify(PAYLOAD, armored)) == "outside-window"
+    assert refused(BothWays(home, [key(identity)]).verify(PAYLOAD, armored)) == "outside-window"
 
 
 # ---------------------------------------------------------------------------------- hostile blocks
@@ -231,19 +246,19 @@ def test_two_signatures_in_one_armor(home: Path, keychain: KeyChain, li_wei: Ope
     other = keychain.openpgp("release-bot")
     parts = [signature_packet(i.sign(PAYLOAD)) for i in (li_wei, other)]
     armored = armor(b"".join(p for p in parts if isinstance(p, bytes)))
-    found = OpenPgp(home, [key(li_wei), key(other)]).verify(PAYLOAD, armored)
+    found = BothWays(home, [key(li_wei), key(other)]).verify(PAYLOAD, armored)
     assert refused(found) == "several-signatures"
 
 
 @pytest.mark.parametrize("how", ["--sign", "--clearsign"])
 def test_a_message_in_the_place_of_a_signature(home: Path, li_wei: OpenPgpIdentity, how: str) -> None:
     armored = gpg(li_wei.home, "--armor", how, "-u", li_wei.fingerprint, stdin=PAYLOAD)
-    assert refused(OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, armored)) == "malformed"
+    assert refused(BothWays(home, [key(li_wei)]).verify(PAYLOAD, armored)) == "malformed"
 
 
 def test_a_signature_with_a_broken_inside(home: Path, li_wei: OpenPgpIdentity) -> None:
     for block in (armor(packet(2, b"\x04\x00")), armor(packet(2, b"\x63" + b"x" * 90)), armor(packet(2, b""))):
-        found = OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, block)
+        found = BothWays(home, [key(li_wei)]).verify(PAYLOAD, block)
         assert refused(found) in ("malformed", "could-not-decide", "bad-signature")
 
 
@@ -275,11 +290,11 @@ def test_status_lines_in_a_user_id_are_nobody_s_words(
     made = datetime.now(UTC).strftime("%Y-%m-%d %s")
     claim = f"VALIDSIG {li_wei.fingerprint} {made} 0 4 0 22 10 00 {li_wei.fingerprint}"
     eve = named(f"Eve{between}[GNUPG:] GOODSIG {li_wei.fingerprint[-16:]} x{between}[GNUPG:] {claim}{between}")
-    verifier = OpenPgp(home, [key(eve), key(li_wei)])
+    verifier = BothWays(home, [key(eve), key(li_wei)])
     armored = eve.sign(PAYLOAD)
     assert good(verifier.verify(PAYLOAD, armored)).fingerprint == eve.fingerprint
     assert refused(verifier.verify(PAYLOAD + b"x", armored)) == "bad-signature"
-    assert refused(OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, armored)) == "unknown-signer"
+    assert refused(BothWays(home, [key(li_wei)]).verify(PAYLOAD, armored)) == "unknown-signer"
 
 
 def _dearmored(public: bytes) -> bytes:
@@ -295,7 +310,7 @@ def without(public: bytes, unwanted: Callable[[Packet], bool]) -> bytes:
 def test_a_key_that_gpg_will_not_take_is_unavailable(home: Path, keychain: KeyChain, li_wei: OpenPgpIdentity) -> None:
     other = keychain.openpgp("release-bot")
     nameless = key(li_wei, without(li_wei.public, lambda p: p.tag in (13, 2)))
-    verifier = OpenPgp(home, [nameless, key(other)])
+    verifier = BothWays(home, [nameless, key(other)])
     found = verifier.verify(PAYLOAD, li_wei.sign(PAYLOAD))
     assert isinstance(found, Problem)
     assert (found.reason, found.status) == ("key-unavailable", Status.ERROR)
@@ -313,7 +328,7 @@ def test_a_subkey_without_its_binding_does_not_count(home: Path, keychain: KeyCh
     subkey = [line.split(":")[9] for line in listing if line.startswith("fpr")][1]
     armored = gpg(identity.home, "--armor", "--detach-sign", "-u", f"{subkey}!", stdin=PAYLOAD)
     public = without(exported(identity), lambda p: p.tag == 2 and p.body[1] == 0x18)
-    found = OpenPgp(home, [key(identity, public)]).verify(PAYLOAD, armored)
+    found = BothWays(home, [key(identity, public)]).verify(PAYLOAD, armored)
     assert refused(found) in ("unknown-signer", "bad-signature")
 
 
@@ -350,7 +365,7 @@ def test_a_gpg_that_gives_no_verdict(
     assert (found.reason, found.status) == ("could-not-decide", Status.ERROR)
 
 
-@pytest.mark.parametrize("when", ["--import", "--verify"])
+@pytest.mark.parametrize("when", ["--import", "--verify", "--verify-files"])
 @pytest.mark.parametrize(
     "script",
     ["sleep 60 # in time", "yes '[GNUPG:] PROGRESS' >&2 # more than", "yes # more than", "kill -9 $$ # signal 9"],
@@ -362,8 +377,9 @@ def test_a_gpg_that_hangs_floods_or_dies(
     act, _, words = script.partition(" # ")
     stand_in(f'case " $* " in *" {when} "*) {act};; esac; exec "$real" "$@"')
     begun = time.monotonic()
+    verifier = OpenPgp(home, [key(li_wei)], timeout=0.4)
     with pytest.raises(ToolFailedError, match=words):
-        OpenPgp(home, [key(li_wei)], timeout=0.4).verify(PAYLOAD, armored)
+        verifier.verify_all([(PAYLOAD, armored)]) if when == "--verify-files" else verifier.verify(PAYLOAD, armored)
     assert time.monotonic() - begun < 10
 
 
@@ -382,6 +398,43 @@ def test_gpg_runs_no_more_often_than_needed(
     assert good(verifier.verify(b"other", second))
     assert len(calls.read_text().splitlines()) == 3
     assert all("--no-options" in line and "--no-autostart" in line for line in calls.read_text().splitlines())
+
+
+def test_many_signatures_take_few_runs_of_gpg(
+    home: Path, keychain: KeyChain, li_wei: OpenPgpIdentity, stand_in: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Good ones, bad ones and strangers' in any order: no kind makes gpg start for each."""
+    good_one, stranger = li_wei.sign(PAYLOAD), keychain.openpgp("stranger").sign(PAYLOAD)
+    signed = [(PAYLOAD, good_one), (PAYLOAD + b"x", good_one), (PAYLOAD, stranger)] * 100
+    calls = tmp_path / "calls"
+    stand_in(f'echo x >>{calls}; exec "$real" "$@"')
+    found = OpenPgp(home, [key(li_wei)]).verify_all(signed)
+    assert good(found[0]).fingerprint == li_wei.fingerprint
+    assert [refused(one) for one in found[1:3]] == ["bad-signature", "unknown-signer"]
+    assert found == found[:3] * 100
+    assert len(calls.read_text().splitlines()) == 3  # the import and two runs for 300 files
+    assert not list(home.glob("gpg-*/signed-*"))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exit 0",
+        "exit 2",
+        # one section for all, or a line between two: nothing of it is believed
+        'exec "$real" "$@" 2>&1 >/dev/null | grep -v FILE_DONE >&2',
+        'exec "$real" "$@" 2>&1 >/dev/null | sed "s/^.GNUPG:. FILE_DONE/&\\n[GNUPG:] GOODSIG x/" >&2',
+        'exec "$real" "$@" 2>&1 >/dev/null | sed "s/FILE_START 1 .*/FILE_START 1 x/" >&2',
+    ],
+)
+def test_a_gpg_that_mixes_files_up_is_asked_about_each(
+    home: Path, li_wei: OpenPgpIdentity, stand_in: Callable[[str], None], script: str
+) -> None:
+    armored = li_wei.sign(PAYLOAD)
+    stand_in(f'case " $* " in *" --verify-files "*) {script};; esac; exec "$real" "$@"')
+    found = OpenPgp(home, [key(li_wei)]).verify_all([(PAYLOAD, armored), (PAYLOAD + b"x", armored)])
+    assert good(found[0])
+    assert refused(found[1]) == "bad-signature"
 
 
 def test_nothing_is_written_outside_the_home_and_no_agent_is_left(

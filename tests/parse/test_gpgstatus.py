@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ptguard.model import Problem, SignatureFacts, Status
-from ptguard.parse.gpgstatus import expiries, judge_status, status_lines
+from ptguard.parse.gpgstatus import expiries, file_sections, judge_status, status_lines
 
 KEY = "51164DA7AB83D887C08B657700C947533082E96F"
 SUB = "88E1150C9537B15E3D2B5A42E877F8696C64A506"
@@ -129,3 +129,22 @@ def test_expiries_of_keys_and_subkeys() -> None:
         "sub:e:255:22:Z:1704067200:20240101T000000::::::s:::::ed25519::\nfpr:::::::::ABCD:\n"
     )
     assert expiries(listing.encode()) == {KEY: datetime(2024, 1, 31, tzinfo=UTC), SUB: None}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("S:a x D S:b y D", {"a": ["x"], "b": ["y"]}),
+        ("S:a D S:b y D F", {"a": [], "b": ["y"]}),
+        ("S:a x S:b y D", {"b": ["y"]}),  # a was not read to its end
+        ("S:a x D S:b y", {"a": ["x"]}),
+        ("S:a x D S:a y D", {}),  # whose is it?
+        ("S:a x D z S:b y D", {}),  # words that belong to no file
+        ("D x", {}),
+        ("", {}),
+    ],
+)
+def test_what_gpg_says_of_several_files(said: str, found: dict[str, list[str]]) -> None:
+    short = {"S": "FILE_START", "D": "FILE_DONE", "F": "FAILURE"}
+    lines = [(short.get(word[0], word), f"1 {word[2:]}" if word[0] == "S" else "") for word in said.split()]
+    assert {name: [key for key, _ in section] for name, section in file_sections(lines).items()} == found

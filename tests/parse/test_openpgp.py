@@ -13,6 +13,7 @@ from ptguard.parse.openpgp import (
     packets,
     primary_fingerprints,
     signature_packet,
+    with_literal,
 )
 from tests.armor import armor, packet
 from tests.support import KeyChain, gpg
@@ -240,3 +241,16 @@ def test_secret_keys_are_refused_by_name(keychain: KeyChain) -> None:
 )
 def test_what_is_no_file_of_public_keys_is_refused(data: bytes) -> None:
     assert problem(primary_fingerprints(data)).reason == "malformed"
+
+
+def test_only_a_signature_of_a_binary_document_counts() -> None:
+    """Version 4 and 3 packets: the type stands at another place (RFC 9580, sections 5.2.2 and 5.2.3)."""
+    for body, good in ((b"\x04\x00", True), (b"\x04\x01", False), (b"\x03\x05\x00", True), (b"\x03\x05\x01", False)):
+        found = signature_packet(armor(packet(2, body + b"x" * 20)))
+        assert isinstance(found, bytes) is good, body
+
+
+def test_a_payload_behind_its_signature_is_one_literal_packet() -> None:
+    for payload in (b"", b"x\r\n\xff", b"y" * 70_000):
+        found = packets(with_literal(packet(2, b"sig"), payload))
+        assert found == (Packet(2, b"sig"), Packet(11, b"b\0\0\0\0\0" + payload))

@@ -5,6 +5,7 @@ from ptguard.model import Finding, Location, Mode, PolicySource, Status, TagVerd
 from ptguard.report.text import error, verdict
 from ptguard.value import replace
 from tests.build import COMMIT, NOW, TAG
+from tests.report.workflow_commands import command, lines
 
 SOURCE = PolicySource("refs/remotes/origin/main", COMMIT, "0" * 64)
 PASS = Finding.passed("annotated", "an annotated tag object")
@@ -37,6 +38,7 @@ def test_a_refused_push_says_all_and_that_nothing_was_pushed() -> None:
         "v2.8.1  accepted\n"
         "  ✓ annotated\n"
         f"policy: refs/remotes/origin/main at {COMMIT[:12]}, sha256 000000000000\n"
+        "more: ptguard explain changelog/missing-section\n"
         "ptguard: refused v2.9.0\n"
         "  v2.9.0: changelog\n"
         "Nothing was pushed, also not the 1 accepted.\n"
@@ -79,3 +81,17 @@ def test_errors_have_their_mending_words() -> None:
 def test_many_refused_tags_are_counted() -> None:
     text = verdict(push(*(tag(f"v{n}", FAIL) for n in range(8))))
     assert "ptguard: refused v0, v1, v2, v3, v4 and 3 more" in text
+
+
+def test_the_hint_is_given_once_and_only_where_there_is_a_page() -> None:
+    assert verdict(push(tag("v1", FAIL), tag("v2", FAIL))).count("ptguard explain") == 1
+    unmatched = Finding("policy", Status.FAIL, "unmatched", "no pattern")
+    assert "ptguard explain" not in verdict(push(tag("v1", unmatched), tag("v2", PASS)))
+    assert "ptguard explain" not in verdict(push(tag("v2", PASS)))
+
+
+def test_a_log_of_github_finds_no_command_in_it() -> None:
+    evil = Finding.passed("annotated", "by ##[add-mask]x and\n::set-output name=x::y")
+    text = verdict(replace(push(tag("v1", evil, FAIL)), mode=Mode.VERIFY))
+    assert [command(line) for line in lines(text)] == [None] * len(lines(text))
+    assert command("by ##[add-mask]x") is not None

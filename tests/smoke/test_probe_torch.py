@@ -1,4 +1,4 @@
-"""The probe with real torch: whole it passes, and each check fails where the device layer below it is broken."""
+"""The probe with real torch and JAX: whole it passes, and each check fails where the device layer is broken."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from ptguard.parse.smoke import checks_of, environment_of
 from ptguard.smoke import probe
 from ptguard.smoke.launch import PROBE
 from tests.smoke import broken_numbers, broken_torch
-from tests.torchpython import once, torch_python
+from tests.torchpython import jax_python, once, torch_python
 
 Entries = dict[str, dict[str, Any]]
 
@@ -42,13 +42,13 @@ def number_entries(tmp_path_factory: pytest.TempPathFactory) -> Entries:
     return broken("broken_numbers.py", tmp_path_factory)
 
 
-def run(folder: Path, *words: str, **env: str) -> dict[str, Any]:
+def run(folder: Path, *words: str, framework: str = "torch", **env: str) -> dict[str, Any]:
     """Give the document of a run that can write into empty folders only; they must be empty again when it ends."""
     places = {"HOME": folder / "home", "TMPDIR": folder / "tmp"}
     for place in (*places.values(), folder / "here"):
         place.mkdir()
     done = subprocess.run(
-        [torch_python(), "-", "the-nonce", "torch", *words],
+        [{"torch": torch_python, "jax": jax_python}[framework](), "-", "the-nonce", framework, *words],
         input=PROBE.read_bytes(),
         capture_output=True,
         check=True,
@@ -107,6 +107,13 @@ def test_inductor_is_skipped_without_a_compiler_and_the_record_bears_it_out(tmp_
     assert document["facts"]["compiler"] is None
     assert statuses(document)["torch.compile.inductor"] == "no-compiler"
     assert statuses(document)["torch.compile.aot_eager"] == "passed"
+
+
+def test_real_jax_passes_on_a_processor(tmp_path: Path) -> None:
+    document = run(tmp_path, "full", "600", framework="jax")
+    assert (document["mode"], document["framework"], document["deviceKind"]) == ("full", "jax", "cpu")
+    assert statuses(document) == dict.fromkeys(["jax.import", *(row.id for row in probe.JAX)], "passed")
+    assert document["facts"]["jax"]
 
 
 # ------------------------------------------------------------------------------------------------ broken on purpose

@@ -9,11 +9,15 @@ import click
 from ptguard import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "audit": "audit",
     "changelog-check": "changelog",
+    "checks": "checks",
     "demo": "demo",
     "doctor": "doctor",
+    "explain": "explain",
     "init": "init",
     "install": "install",
+    "keys": "keys",
     "policy-check": "policy",
     "pre-commit-hook": "precommit",
     "pre-push": "pre_push",

@@ -1,21 +1,21 @@
 """``ptguard verify``: judge tags by hand or in CI, as a push would."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from ptguard.cli.common import choice, in_folder, policy_choice
-from ptguard.errors import ExitCode, PtguardError
+from ptguard.cli.reports import places, tell, tell_beside
+from ptguard.errors import ExitCode, PtguardError, unexpected
 from ptguard.judging import judge_tags, request_now
-from ptguard.report import FORMATS, load
-from ptguard.terminal import wants_color
+from ptguard.report import FORMATS
 from ptguard.verdict import exit_code
 
 
 @click.command("verify")
 @click.argument("tags", nargs=-1, metavar="[TAG]...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="text", help="How to report.")
+@click.option("--also", multiple=True, callback=places, metavar="FORMAT=PATH", help="Also write this report there.")
 @click.option("--remote", metavar="NAME", help="The remote to hold the tags against (default: origin).")
 @policy_choice
 @click.option("--published", is_flag=True, help="Judge as history: the key must have been good when it signed.")
@@ -23,6 +23,7 @@ from ptguard.verdict import exit_code
 def command(  # noqa: PLR0917 - click passes options by name
     tags: tuple[str, ...],
     format_: str,
+    also: tuple[tuple[str, Path], ...],
     remote: str | None,
     policy_ref: str | None,
     policy_file: Path | None,
@@ -34,15 +35,15 @@ def command(  # noqa: PLR0917 - click passes options by name
     Results go to standard output, everything else to standard error. Exit codes: 0 accepted, 1 refused,
     2 the call or the policy is wrong, 3 could not decide.
     """
-    report = load(format_)
     request = request_now(folder, choice(policy_ref, policy_file))
-    color = wants_color(sys.stdout)
     try:
         verdict = judge_tags(request, tags, remote, published=published)
-    except PtguardError as error:
+    except Exception as error:  # whatever breaks has a document of the format that was asked for
+        said = error if isinstance(error, PtguardError) else unexpected(error)
         if format_ == "text":
+            tell_beside(also, said)
             raise
-        sys.stdout.write(report.error(error, color=color))
-        return error.exit_code
-    sys.stdout.write(report.verdict(verdict, color=color))
+        tell(format_, also, said)
+        return said.exit_code
+    tell(format_, also, verdict)
     return exit_code(verdict)

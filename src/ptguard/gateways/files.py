@@ -1,4 +1,7 @@
-"""Files of the working tree or of an administrator, read without following links and never without bounds."""
+"""Files of the working tree or of an administrator, read without following links and never without bounds.
+
+And the reports that were asked for beside standard output, written.
+"""
 
 import os
 import stat
@@ -37,3 +40,21 @@ def _all(descriptor: int, size: int) -> bytes:
         chunks.append(chunk)
         left -= len(chunk)
     return b"".join(chunks)
+
+
+def append_text(path: Path, text: str, limit: int, note: str) -> None:
+    """Append ``text`` to the file ``path`` so that it holds ``limit`` bytes at the most, cut at the end of a line.
+
+    Where something is left out, ``note`` stands in its place. A file that holds too much already is left alone.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("ab") as file:
+        data = text.encode("utf-8", "backslashreplace")
+        room = limit - file.tell()
+        if len(data) > room:
+            ending = note.encode()
+            kept = data[: max(room - len(ending), 0)].rpartition(b"\n")
+            data = kept[0] + kept[1] + ending if len(ending) <= room else b""
+        file.write(data)

@@ -24,6 +24,9 @@ ObjectFormat = Literal["sha1", "sha256"]
 OPEN_ARGS = ("--absolute-git-dir", "--is-shallow-repository", "--show-object-format")
 MAX_REFS_OUTPUT = 1 << 28
 LS_REMOTE_TIMEOUT = 60.0
+Info = tuple[Oid, str, int]
+"""An object's id, type, and size in bytes."""
+_IN_FLIGHT = 256  # names of that many objects fit into a pipe that nobody reads from yet
 _INFO = re.compile(rb"([0-9a-f]{40,64}) ([a-z]+) ([0-9]+)\n")
 # A push arrives with its objects in quarantine (githooks(5), pre-receive): those variables are git's own.
 _KEPT = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
@@ -105,7 +108,7 @@ class Git:
         self._info = self._info or _Batch("--batch-check", self._env)
         self._contents = self._contents or _Batch("--batch", self._env)
 
-    def info(self, name: str) -> tuple[Oid, str, int] | None:
+    def info(self, name: str) -> Info | None:
         """Give (object id, type, size in bytes) of an object id or ``<oid>^{commit}``; None where there is none.
 
         Raises:
@@ -120,15 +123,34 @@ class Git:
             self._info = None  # the other objects are asked for as before
             raise
 
-    def read(self, oid: Oid, kind: str, limit: int) -> bytes:
+    def info_all(self, names: Sequence[str]) -> list[Info | None]:
+        """Give what :meth:`info` gives for each of ``names``, without waiting for one answer before the next question.
+
+        Raises:
+            GitError: as :meth:`info`; of which object is not said.
+        """
+        found: list[Info | None] = []
+        for start in range(0, len(names), _IN_FLIGHT):
+            if self._info is None:
+                self._info = _Batch("--batch-check", self._env)
+            try:
+                found += self._info.headers(names[start : start + _IN_FLIGHT])
+            except GitError:
+                self._info.close()
+                self._info = None
+                raise
+        return found
+
+    def read(self, oid: Oid, kind: str, limit: int, known: Info | None = None) -> bytes:
         """Give the raw bytes of the object ``oid``, which must be of type ``kind`` and at most ``limit`` bytes.
 
-        Git does not compare a loose object with its name when it reads it raw, so it is hashed again here.
+        Git does not compare a loose object with its name when it reads it raw, so it is hashed again here. ``known``
+        is what :meth:`info` gave for it, where that was asked for already.
 
         Raises:
             GitError: it is not here, of another type, too large, or not what its id says.
         """
-        found = self.info(oid)
+        found = known or self.info(oid)
         if found is None:
             raise GitError(f"object {oid} is not in this repository", fix="git fetch --all --tags")
         if found[1] != kind or found[2] > limit:
@@ -206,6 +228,27 @@ class Git:
         return self._tag_names(
             self._run("for-each-ref", "--format=%(refname)", *merged, TAG_PREFIX, limit=MAX_REFS_OUTPUT)
         )
+
+    def tag_times(self) -> dict[str, int]:
+        """Give, for each ref under refs/tags/, when it says it was made: seconds since 1970, 0 where it does not say.
+
+        The tagger's time, or a lightweight tag's committer's (git-for-each-ref(1), ``creatordate``).
+        """
+        out = self._run("for-each-ref", "--format=%(refname) %(creatordate:raw)", TAG_PREFIX, limit=MAX_REFS_OUTPUT)
+        found: dict[str, int] = {}
+        for line in out.decode("utf-8", "surrogateescape").split("\n"):
+            ref, _, when = line.partition(" ")
+            if ref:
+                seconds = when.partition(" ")[0]
+                found[ref] = int(seconds) if re.fullmatch("[0-9]{1,12}", seconds) else 0
+        return found
+
+    def tagged_in(self, tips: Sequence[Oid]) -> frozenset[Oid]:
+        """Give the objects that tags peel to and that are reachable from one of ``tips`` (git-for-each-ref(1))."""
+        merged = (f"--merged={tip}" for tip in tips)
+        fields = "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
+        out = self._run("for-each-ref", fields, *merged, TAG_PREFIX, limit=MAX_REFS_OUTPUT)
+        return frozenset(out.decode("ascii").split())
 
     def history(self, commits: Sequence[Oid], *, named: bool) -> Sequence[tuple[Oid, tuple[Oid, ...]]]:
         """Give ``commits`` and all their ancestors with their parents, no commit before its parents.
@@ -333,17 +376,24 @@ class _Batch:
         except FileNotFoundError as error:
             raise missing("git") from error
 
-    def header(self, name: str) -> tuple[Oid, str, int] | None:
-        if "\n" in name:
+    def header(self, name: str) -> Info | None:
+        return self.headers([name])[0]
+
+    def headers(self, names: Sequence[str]) -> list[Info | None]:
+        """Give the header of each object; ``names`` are few enough to fit into a pipe at once."""
+        if any("\n" in name for name in names):
             raise GitError("an object name cannot hold a line break")
         go_on()
-        stdin, stdout = self._pipes()
+        stdin = self._pipes()[0]
         try:
-            stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
             stdin.flush()
         except OSError as error:
             raise GitError("git cat-file ended early") from error
-        line = stdout.readline(1 << 16)
+        return [self._header(name) for name in names]
+
+    def _header(self, name: str) -> Info | None:
+        line = self._pipes()[1].readline(1 << 16)
         if not line:
             raise GitError(f"git ended over object {shown(name, 80)}: it is damaged or not here", fix="git fsck --full")
         if line.endswith((b" missing\n", b" ambiguous\n")):

@@ -9,18 +9,24 @@ collected whole and judged by :func:`~ptguard.parse.gpgstatus.judge_status`.
 import functools
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ptguard.errors import ToolFailedError
 from ptguard.gateways.process import clean_env, run
 from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
-from ptguard.parse.gpgstatus import StatusLine, expiries, judge_status, status_lines, values
-from ptguard.parse.openpgp import all_fingerprints, key_id, public_keys_binary, signature_packet
+from ptguard.parse.gpgstatus import StatusLine, expiries, file_sections, judge_status, status_lines, values
+from ptguard.parse.openpgp import all_fingerprints, key_id, public_keys_binary, signature_packet, with_literal
 from ptguard.value import replace
 
 _LIMIT = 1 << 22
+_FILES = 256
+_FILES_BYTES = 1 << 24
+
+Signed = tuple[bytes, bytes]
+"""A payload, and the armored signature over it."""
 
 
 class OpenPgp:
@@ -45,6 +51,7 @@ class OpenPgp:
         self._keys = tuple(keys)
         self._weak = tuple(word for name in weak_digests for word in ("--weak-digest", name))
         self._timeout = timeout
+        self._expiries: dict[str, Mapping[str, datetime | None]] = {}
 
     def verify(self, payload: bytes, armored: bytes) -> SignatureFacts | Problem:
         """Give what the detached signature ``armored`` over ``payload`` proves, or why it proves nothing.
@@ -56,19 +63,75 @@ class OpenPgp:
         packet = signature_packet(armored)
         if isinstance(packet, Problem):
             return packet
-        missing = self._imported
-        file = self._own / "signature"
+        self._imported  # noqa: B018 - before the file, for it is gpg's first run
+        file = self._written("signature", packet)  # in binary: no other parser of armor than ours has a say
+        return self._judged(self._gpg.verify_data(str(file), payload, extra_args=list(self._weak)).lines)
+
+    def verify_all(self, signed: Sequence[Signed]) -> list[SignatureFacts | Problem]:
+        """Give what :meth:`verify` gives for each of ``signed``, by few runs of gpg for many of them.
+
+        gpg is handed each signature with its payload as one file (:func:`~ptguard.parse.openpgp.with_literal`), and
+        of each file it must say by itself all that it says of a detached signature; where it does not, that
+        signature is verified by itself.
+
+        Raises:
+            ToolMissingError: gpg is not installed.
+            ToolFailedError: gpg did not answer in time or in a form that can be trusted.
+        """
+        packets = [signature_packet(armored) for _, armored in signed]
+        found: dict[int, SignatureFacts | Problem] = {}
+        whole: list[tuple[int, bytes]] = []
+        for at, packet in enumerate(packets):
+            if isinstance(packet, Problem):
+                found[at] = packet
+            else:
+                whole.append((at, with_literal(packet, signed[at][0])))
+        for group in _groups(whole):
+            found |= self._verified(group)
+        for at, (payload, armored) in enumerate(signed):
+            if at not in found:
+                found[at] = self.verify(payload, armored)
+        return [found[at] for at in range(len(signed))]
+
+    def expiries(self) -> Mapping[str, datetime | None]:
+        """Give when each key and subkey that gpg would take expires, by its fingerprint (None: never).
+
+        Raises:
+            ToolMissingError: gpg is not installed.
+            ToolFailedError: gpg did not answer in time.
+        """
+        self._imported  # noqa: B018 - as above
+        return expiries(self._gpg.list_colons())
+
+    def _verified(self, group: Sequence[tuple[int, bytes]]) -> dict[int, SignatureFacts | Problem]:
+        """Give, by number, what one run of gpg says of the files that ``group`` holds; the undecided are left out."""
+        self._imported  # noqa: B018 - as above
+        files = [str(self._written(f"signed-{at}", data)) for at, data in group]
         try:
-            file.write_bytes(packet)  # in binary: no other parser of armor than ours has a say
-        except OSError as error:
-            raise ToolFailedError(f"the signature cannot be written for gpg: {error.strerror}") from error
-        lines = self._gpg.verify_data(str(file), payload, extra_args=list(self._weak)).lines
+            sections = file_sections(self._gpg.verify_files(files, self._weak))
+        finally:
+            for file in files:
+                Path(file).unlink(missing_ok=True)
+        judged = {
+            at: self._judged(sections[file]) for (at, _), file in zip(group, files, strict=True) if file in sections
+        }
+        return {at: one for at, one in judged.items() if isinstance(one, SignatureFacts) or one.status is Status.FAIL}
+
+    def _judged(self, lines: Sequence[StatusLine]) -> SignatureFacts | Problem:
         found = judge_status(lines)
         if isinstance(found, Problem):
-            return _unavailable(found, lines, missing)
+            return _unavailable(found, lines, self._imported)
         if found.expired_at is not None:
             return self._with_expiry(found, values(lines, "VALIDSIG")[0])
         return found
+
+    def _written(self, name: str, data: bytes) -> Path:
+        file = self._own / name
+        try:
+            file.write_bytes(data)
+        except OSError as error:
+            raise ToolFailedError(f"the signature cannot be written for gpg: {error.strerror}") from error
+        return file
 
     @functools.cached_property
     def _own(self) -> Path:
@@ -101,7 +164,9 @@ class OpenPgp:
 
     def _with_expiry(self, facts: SignatureFacts, validsig: str) -> SignatureFacts | Problem:
         """Put in when the key that signed, or its primary, expired: what comes first."""
-        listed = expiries(self._gpg.list_colons(facts.fingerprint))
+        if facts.fingerprint not in self._expiries:
+            self._expiries[facts.fingerprint] = expiries(self._gpg.list_colons(facts.fingerprint))
+        listed = self._expiries[facts.fingerprint]
         keys = {validsig.partition(" ")[0], facts.fingerprint}
         times = [when for key in keys if (when := listed.get(key)) is not None]
         if not times or not keys <= listed.keys():
@@ -142,13 +207,33 @@ def _driver() -> Any:
         def _collect_output(self, _process: "_NoProcess", result: "Statuses", **__: Any) -> None:
             result.data = b"cfg:version:2.2"
 
-        def list_colons(self, fingerprint: str) -> bytes:
-            """Give gpg's listing of a key (doc/DETAILS, "Format of the colon listings")."""
+        def verify_files(self, files: Sequence[str], words: Sequence[str]) -> list[StatusLine]:
+            """Have gpg verify ``files`` one after the other; in batch mode it would end at the first bad signature."""
             result = Statuses(self)
-            self._handle_io(["--list-keys", "--with-subkey-fingerprint", fingerprint], io.BytesIO(), result)
+            self._handle_io(["--no-batch", *words, "--verify-files", "--", *files], io.BytesIO(), result)
+            return result.lines
+
+        def list_colons(self, *fingerprints: str) -> bytes:
+            """Give gpg's listing of keys, by default all (doc/DETAILS, "Format of the colon listings")."""
+            result = Statuses(self)
+            self._handle_io(["--list-keys", "--with-subkey-fingerprint", *fingerprints], io.BytesIO(), result)
             return result.data
 
     return Driver
+
+
+def _groups(files: Sequence[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    """Give ``files`` in groups that one run of gpg takes, bounded in number and in bytes."""
+    group: list[tuple[int, bytes]] = []
+    size = 0
+    for at, data in files:
+        if group and (len(group) == _FILES or size + len(data) > _FILES_BYTES):
+            yield group
+            group, size = [], 0
+        group.append((at, data))
+        size += len(data)
+    if group:
+        yield group
 
 
 class Statuses:

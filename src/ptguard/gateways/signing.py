@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -100,6 +101,24 @@ def export_minimal(program: str, fingerprint: str) -> bytes:
     if done.returncode != 0 or not done.stdout:
         raise ToolFailedError(f"gpg could not export {fingerprint}: {words(done)}")
     return done.stdout
+
+
+def minimal(program: str, key: bytes, fingerprint: str) -> bytes:
+    """Give the public ``key``, in binary, as :func:`export_minimal` would, by way of a keyring that is gone afterwards.
+
+    Raises:
+        ToolMissingError: gpg is not installed.
+        ToolFailedError: gpg would not take it, or not give it out.
+    """
+    with tempfile.TemporaryDirectory(prefix="ptguard-", ignore_cleanup_errors=True) as home:
+        alone = [program, "--batch", "--no-options", "--no-autostart", "--homedir", home]
+        done = run([*alone, "--import"], stdin=key)
+        if done.returncode != 0:
+            raise ToolFailedError(f"gpg would not take the key {fingerprint}: {words(done)}")
+        out = run([*alone, "--armor", "--export-options", "export-minimal", "--export", "--", fingerprint])
+        if out.returncode != 0 or not out.stdout:
+            raise ToolFailedError(f"gpg could not export {fingerprint}: {words(out)}")
+        return out.stdout
 
 
 # --------------------------------------------------------------------------------------------- the tag

@@ -44,6 +44,34 @@ def status_lines(stderr: bytes) -> list[StatusLine]:
     return found
 
 
+def file_sections(lines: Sequence[StatusLine]) -> Mapping[str, Sequence[StatusLine]]:
+    """Give, by file name, what ``gpg --verify-files`` said of each file (FILE_START to FILE_DONE in doc/DETAILS).
+
+    A file that was not read to its end, or is named twice, has none. Where anything but the closing FAILURE stands
+    outside the sections nothing is believed, and there are none at all.
+    """
+    found: dict[str, list[StatusLine]] = {}
+    spoiled: set[str] = set()
+    name: str | None = None
+    for keyword, value in lines:
+        if keyword == "FILE_START":
+            if name is not None:
+                spoiled.add(name)
+            name = value.partition(" ")[2]
+            if name in found:
+                spoiled.add(name)
+            found[name] = []
+        elif keyword == "FILE_DONE" and name is not None:
+            name = None
+        elif name is not None:
+            found[name].append((keyword, value))
+        elif keyword != "FAILURE":
+            return {}
+    if name is not None:
+        spoiled.add(name)
+    return {file: section for file, section in found.items() if file not in spoiled}
+
+
 def judge_status(lines: Sequence[StatusLine]) -> SignatureFacts | Problem:
     """Judge what gpg said of one detached signature: one signature, one verdict on it, and that a good one.
 

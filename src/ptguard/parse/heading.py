@@ -6,6 +6,7 @@ short name may stand; so "12.9.0", "since 2.9.0" and "2.8.1 - backport of 2.9.0"
 linear or works on at most :data:`MAX_TITLE` characters.
 """
 
+import functools
 import re
 import unicodedata
 from datetime import date
@@ -91,6 +92,7 @@ def package_name(name: str) -> str:
     return " ".join(w for w in name.split() if w.lower() not in _DOC_WORDS)
 
 
+@functools.lru_cache(4096)  # from one release to the next a changelog has the same headings
 def read_heading(title: str) -> Heading | None:
     """Give what the heading ``title`` (its source text, without ``##``) says, or None where it names no version."""
     if len(title) > MAX_TITLE or not any(c.isdigit() for c in title):

@@ -161,7 +161,29 @@ def signature_packet(armored: bytes) -> bytes | Problem:
         return Problem("several-signatures", "the armor holds several signatures", f"{len(tags)}", "one")
     if not armored.startswith(b"-----BEGIN PGP SIGNATURE-----"):
         return _malformed("the armor is not labelled as a signature", expected="-----BEGIN PGP SIGNATURE-----")
-    return data
+    return _class_problem(found[0].body) or data
+
+
+def _class_problem(body: bytes) -> Problem | None:
+    """Refuse a signature of another type than 0x00, binary document (RFC 9580, sections 5.2.1 to 5.2.3).
+
+    gpg reads a text signature in one way beside a detached payload and in another one before a literal packet.
+    """
+    at = 2 if body[:1] == b"\x03" else 1
+    if body[at : at + 1] in (b"\0", b""):
+        return None
+    return _malformed(
+        "the signature does not cover the exact bytes (was it made with --textmode?)", f"class {body[at]:02x}", "00"
+    )
+
+
+def with_literal(packet: bytes, payload: bytes) -> bytes:
+    """Give ``packet``, a detached signature, in front of ``payload`` as one literal packet (RFC 9580, section 5.9).
+
+    That is a signed message of the old form, which says of its payload just what the detached signature says of it.
+    """
+    body = b"b\0\0\0\0\0" + payload  # binary, no file name, no date
+    return packet + b"\xcb\xff" + len(body).to_bytes(4, "big") + body
 
 
 def only_signatures(armored: bytes) -> Problem | None:

@@ -6,7 +6,7 @@ from typing import Final, Protocol, cast
 from ptguard.errors import PtguardError
 from ptguard.model import Verdict
 
-FORMATS: Final = ("text", "json")
+FORMATS: Final = ("text", "json", "github", "gitlab", "sarif", "junit", "markdown")
 
 
 class Format(Protocol):

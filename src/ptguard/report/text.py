@@ -85,6 +85,8 @@ def _summary(verdict: Verdict, *, color: bool) -> Iterator[str]:
     if not refused:
         yield f"ptguard: {_paint('accepted', '32', color=color)} {_names(verdict.tags)}"
         return
+    if about := _explain(refused):
+        yield f"more: ptguard explain {about}"
     yield f"ptguard: {_paint('refused', '31', color=color)} {_names(refused)}"
     for tag in refused[:_NAMED]:
         why = ", ".join(dict.fromkeys(f.check for f in tag.findings if f.refuses))
@@ -110,5 +112,13 @@ def _paint(text: str, code: str, *, color: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if color else text
 
 
+def _explain(refused: list[TagVerdict]) -> str | None:
+    """Give the words that ``ptguard explain`` takes for the first refusal, where there is a page of it."""
+    refusing = (f for tag in refused for f in tag.findings if f.refuses and f.check != "policy")
+    first = next(refusing, None)
+    return f"{first.check}/{first.reason}" if first else None
+
+
 def _clean(text: str) -> str:
-    return shown(text, _MAX_FIELD)
+    # GitHub's runner looks for commands in this form anywhere in a line of a log (actions/runner, ActionCommand).
+    return shown(text, _MAX_FIELD).replace("##[", "##\\x5b")

@@ -139,7 +139,7 @@ def collector_for(request: Request, policy: Policy) -> Iterator[Collector]:
 
 def verifiers(collector: Collector) -> Verifiers:
     """Give how signatures are verified under the collector's policy."""
-    return Verifiers(collector.verify_ssh, collector.verify_openpgp)
+    return Verifiers(collector.signatures.ssh, collector.signatures.openpgp)
 
 
 def _case(collector: Collector, commit: Oid, policy: Policy, smoke: SmokePolicy, record: SmokeRecord) -> Case:

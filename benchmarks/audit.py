@@ -1,0 +1,203 @@
+"""What an audit costs: a generated history (or ``--repository PATH``), as ratios within one run.
+
+``.venv/bin/python benchmarks/audit.py [--tags N] [--many N] [--rounds N] [--repository PATH --policy-ref REF]``. The
+history is the same in every run but for its keys: one commit a tag, each with its version and changelog section.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.support import GITCONFIG, KeyChain, OpenPgpIdentity, clean_environment, run
+
+EPOCH = 1_700_000_000
+POLICY = """\
+schema = 1
+[[tags]]
+pattern = "v*"
+checks = ["annotated", "signature", "immutable", "branch", "version", "changelog"]
+signers = ["li-wei"]
+[signers.li-wei]
+[[signers.li-wei.keys]]
+kind = "openpgp"
+fingerprint = "{fingerprint}"
+file = "keys/li-wei.asc"
+"""
+
+
+@dataclass(frozen=True)
+class History:
+    """A repository with signed tags; ``keyring`` knows their keys."""
+
+    path: Path
+    env: dict[str, str]
+    keyring: Path
+    policy: tuple[str, ...] = ()
+
+    @classmethod
+    def generate(cls, root: Path, keys: KeyChain, count: int) -> "History":
+        """Make ``count`` commits, each with its signed tag, on branch main of a fresh repository."""
+        (root / "home").mkdir(parents=True)
+        (root / "home" / ".gitconfig").write_text(GITCONFIG)
+        made = cls(root / "repo", clean_environment(root / "home"), _signer(keys).home)
+        run("git", "init", "-q", made.path, env=made.env)
+        marks = root / "marks"
+        made.git("fast-import", "--quiet", f"--export-marks={marks}", stdin=_commits(keys, count))
+        rows = (line.split() for line in marks.read_text().splitlines())
+        commits = {int(mark[1:]): oid for mark, oid in rows}
+        made.git("fast-import", "--quiet", f"--import-marks={marks}", stdin=_tags(keys, commits, count))
+        made.git("pack-refs", "--all")
+        return made
+
+    def git(self, *args: str, stdin: bytes = b"") -> str:
+        """Run git here."""
+        return run("git", "-C", self.path, *args, env=self.env, stdin=stdin, timeout=3600).stdout
+
+    def audit(self, *args: str) -> None:
+        """Audit with ptguard, offline."""
+        argv = [sys.executable, "-I", "-m", "ptguard", "audit", "--offline", *self.policy, *args]
+        subprocess.run(argv, cwd=self.path, env=self.env, stdout=subprocess.DEVNULL, check=True)
+
+    def verify_tags(self) -> None:
+        """Have git verify every tag, as a person would."""
+        names = self.git("tag").split()
+        env = {**self.env, "GNUPGHOME": str(self.keyring)}
+        for start in range(0, len(names), 5000):
+            argv = ["git", "-C", str(self.path), "verify-tag", "--", *names[start : start + 5000]]
+            subprocess.run(argv, env=env, capture_output=True, check=False)
+
+    def forget(self) -> None:
+        """Throw the cache away."""
+        shutil.rmtree(self.path / ".git" / "ptguard", ignore_errors=True)
+
+
+def _commits(keys: KeyChain, count: int) -> bytes:
+    """Give a fast-import stream: commit ``n`` (mark ``n``) is release ``1.n.0``."""
+    identity = _signer(keys)
+    out = [f"blob\nmark :{count + 1}\n{_data(identity.public.decode())}"]
+    first = f"M 100644 :{count + 1} .ptguard/keys/li-wei.asc\n"
+    first += _file(".ptguard/policy.toml", POLICY.format(fingerprint=identity.fingerprint))
+    sections = ""
+    for n in range(1, count + 1):
+        sections = f"## [1.{n}.0] - 2023-11-14\n\n- Change {n}.\n\n{sections}"[:4000]
+        committer = f"A <a@example.com> {EPOCH + n} +0000"
+        out += [
+            f"commit refs/heads/main\nmark :{n}\ncommitter {committer}\n{_data(f'Release {n}')}",
+            first if n == 1 else "",
+            _file("pyproject.toml", f'[project]\nname = "net"\nversion = "1.{n}.0"\n'),
+            _file("CHANGELOG.md", f"# Changelog\n\n{sections}"),
+        ]
+    return "".join(out).encode()
+
+
+def _signer(keys: KeyChain) -> OpenPgpIdentity:
+    return keys.openpgp("li-wei", "ed25519", "0", "--faked-system-time", "20230101T000000")
+
+
+def _file(path: str, text: str) -> str:
+    return f"M 100644 inline {path}\n{_data(text)}"
+
+
+def _tags(keys: KeyChain, commits: dict[int, str], count: int) -> bytes:
+    identity = _signer(keys)
+    out = []
+    for n in range(1, count + 1):
+        tagger = f"A <a@example.com> {EPOCH + n} +0000"
+        message = f"Release {n}\n"
+        payload = f"object {commits[n]}\ntype commit\ntag v1.{n}.0\ntagger {tagger}\n\n{message}".encode()
+        signature = identity.sign(payload, "--faked-system-time", f"{EPOCH + n}!").decode()
+        out.append(f"tag v1.{n}.0\nfrom :{n}\ntagger {tagger}\n{_data(message + signature)}")
+    return "".join(out).encode()
+
+
+def _data(text: str) -> str:
+    return f"data {len(text.encode())}\n{text}\n"
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Give the seconds that one call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def told(title: str, ours: Sequence[float], theirs: Sequence[float], bound: float) -> None:
+    """Print medians and their ratio pair by pair."""
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    verdict = "within" if ratio <= bound else "OVER"
+    a, b = (statistics.median(side) for side in (ours, theirs))
+    print(f"{title:<62} {a:7.2f} s {b:7.2f} s  {ratio:6.3f} ({verdict} {bound})")
+
+
+def of_signatures(history: History, rounds: int) -> None:
+    """Hold the signatures of an audit, cold, against git's own way."""
+    git = [timed(history.verify_tags) for _ in range(rounds)]
+    only = ("--checks", "signature", "--no-cache")
+    told(
+        "signatures, cold, over git verify-tag $(git tag)",
+        [timed(lambda: history.audit(*only)) for _ in git],
+        git,
+        0.25,
+    )
+    one = [timed(lambda: history.audit(*only, "--jobs", "1")) for _ in git]
+    told("the same in one process", one, git, 0.25)
+
+
+def of_cache(history: History, rounds: int) -> None:
+    """Hold a second audit against the first."""
+    cold, warm = [], []
+    for _ in range(rounds):
+        history.forget()
+        cold.append(timed(history.audit))
+        warm.append(timed(history.audit))
+    told("a second audit over the first", warm, cold, 0.1)
+
+
+def of_growth(small: History, large: History, factor: float) -> None:
+    """Hold many tags against few, and look at the memory."""
+    few, many = timed(lambda: small.audit("--no-cache")), timed(lambda: large.audit("--no-cache"))
+    told(f"{factor:.0f} times the tags", [many], [few], 1.1 * factor)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"{'peak memory of the largest process':<62} {peak:7.1f} MB ({'within' if peak < 120 else 'OVER'} 120)")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tags", type=int, default=1008)
+    parser.add_argument("--many", type=int, default=0, help="also audit a history of that many tags")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repository", type=Path, help="a clone to audit instead of the generated history")
+    parser.add_argument("--policy-file", type=Path, help="the policy for it; its keys lie beside it")
+    options = parser.parse_args()
+    keys = KeyChain.make()
+    root = Path(tempfile.mkdtemp(prefix="ptguard-bench-"))
+    try:
+        if options.repository:
+            named = ("--policy-file", str(options.policy_file.absolute()))
+            history = History(options.repository, dict(os.environ), Path(os.environ["GNUPGHOME"]), named)
+        else:
+            history = History.generate(root / "few", keys, options.tags)
+        print(f"{'':<62} {'ours':>7}   {'theirs':>7}")
+        of_signatures(history, options.rounds)
+        of_cache(history, options.rounds)
+        if options.many:
+            of_growth(history, History.generate(root / "many", keys, options.many), options.many / options.tags)
+    finally:
+        keys.close()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""`ptguard keys`: who may release what, and changes to that: the policy's text edited, nothing else touched."""

@@ -1,0 +1,170 @@
+"""A change to who may release: worked out on the policy of the work tree, shown, and written below .ptguard/ only."""
+
+import difflib
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from ptguard.checks import discover
+from ptguard.errors import PolicyError, PtguardError, UsageError
+from ptguard.gateways.files import read_regular
+from ptguard.keys.edit import key_paths, with_key, with_status
+from ptguard.keys.found import FoundKey
+from ptguard.model import KeyStatus, Policy, Problem
+from ptguard.parse.ssh import parse_public_key
+from ptguard.policy import parse_policy
+from ptguard.policy.lines import KeyPath
+from ptguard.text import shown
+from ptguard.value import value
+
+FOLDER: Final = ".ptguard"
+POLICY: Final = f"{FOLDER}/policy.toml"
+_MAX_BYTES: Final = 1 << 20
+
+
+@value
+class Change:
+    """What is to be written: new bytes by path from the root of the work tree; ``notes`` for who makes the change."""
+
+    files: Mapping[str, bytes]
+    before: Mapping[str, bytes]
+    notes: tuple[str, ...] = ()
+
+    def diff(self) -> str:
+        """Give the change of the policy as a unified diff, control characters escaped; new key files by name."""
+        out = []
+        for path, data in self.files.items():
+            if path != POLICY:
+                out.append(f"new file {shown(path)} ({len(data)} bytes)\n")
+                continue
+            old, new = (side.decode("utf-8").splitlines() for side in (self.before[path], data))
+            rows = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm="")
+            out += [shown(row, 400) + "\n" for row in rows]
+        return "".join(out)
+
+
+def add(top: Path, signer: str, key: FoundKey, name: str | None) -> Change:
+    """Give the change that gives ``signer`` the ``key``.
+
+    Raises:
+        UsageError: the policy has it already, or its text cannot be changed safely.
+        PolicyError: there is no policy, or the changed one would have mistakes.
+    """
+    text = _text(top)
+    policy = _policy(top, text, {})
+    for other in policy.signers.values():
+        if any(known.fingerprint == key.fingerprint for known in other.keys):
+            raise UsageError(f"{shown(other.id)} has the key {key.fingerprint} already", fix="ptguard keys list")
+    files: dict[str, bytes] = {}
+    table: dict[str, str] = {"kind": key.kind}
+    if key.kind == "openpgp":
+        file = f"keys/{signer}-{key.fingerprint[-16:].lower()}.asc"
+        table |= {"fingerprint": key.fingerprint, "file": file}
+        files[f"{FOLDER}/{file}"] = key.public
+    else:
+        table["public-key"] = f"{key.public.decode('ascii')} {signer}"
+    files[POLICY] = _edited(with_key(text.decode("utf-8"), signer, table, name))
+    changed = _policy(top, files[POLICY], files)
+    if not files[POLICY].startswith(text):
+        raise UsageError("the policy's text cannot be added to safely", fix="edit it by hand")
+    return Change(files, {POLICY: text}, tuple(_notes(changed, signer)))
+
+
+def set_status(top: Path, fingerprint: str, status: KeyStatus, now: datetime) -> Change:
+    """Give the change that makes the key ``fingerprint`` retired (from ``now``, unless it ends before) or compromised.
+
+    Raises:
+        UsageError: the policy has no such key, it is so already, or its text cannot be changed safely.
+        PolicyError: there is no policy, or the changed one would have mistakes.
+    """
+    text = _text(top)
+    _policy(top, text, {})
+    decoded = text.decode("utf-8")
+    # The window's end is no part of it, and signatures are dated in whole seconds: this one still counts.
+    until = now.replace(microsecond=0) + timedelta(seconds=1) if status is KeyStatus.RETIRED else None
+    plain = fingerprint.replace(" ", "").removeprefix("0x").upper()
+    wanted = plain if re.fullmatch("[0-9A-F]+", plain) else fingerprint
+    changed = _edited(with_status(decoded, wanted, status.value, until, _fingerprints(decoded)))
+    if changed == text:
+        raise UsageError(f"the key {shown(fingerprint)} is {status.value} already", fix="ptguard keys list")
+    _policy(top, changed, {})
+    return Change({POLICY: changed}, {POLICY: text})
+
+
+def write(top: Path, change: Change) -> None:
+    """Write the files of ``change``, each whole, the policy last.
+
+    Raises:
+        PtguardError: the file system refuses, or a key file is there already.
+    """
+    try:
+        for path, data in change.files.items():
+            target = top / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path != POLICY and target.exists():
+                raise UsageError(f"{shown(path)} is there already", fix="move it out of the way, and run again")
+            _place(target, data)
+    except OSError as error:
+        raise PtguardError(f"the policy cannot be written: {shown(str(error))}") from error
+
+
+def _place(target: Path, data: bytes) -> None:
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+    descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), mode)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _text(top: Path) -> bytes:
+    if (top / FOLDER).is_symlink():
+        raise PolicyError(f"{FOLDER} is a symbolic link", fix=f"ls -l {FOLDER}")
+    text = read_regular(top, POLICY, _MAX_BYTES)
+    if isinstance(text, Problem):
+        raise PolicyError(f"no policy to change: {text.message}", fix="ptguard init")
+    return text
+
+
+def _policy(top: Path, text: bytes, new: Mapping[str, bytes]) -> Policy:
+    """Read the policy with the files that the change brings, as it would be read if it were trusted."""
+
+    def read(path: str) -> bytes | Problem:
+        found = new.get(f"{FOLDER}/{path}")
+        return found if found is not None else read_regular(top / FOLDER, path, _MAX_BYTES)
+
+    return parse_policy(text, source=POLICY, commit=None, read=read, checks=tuple(discover()), trust_branch=None)
+
+
+def _edited(found: str | Problem) -> bytes:
+    if isinstance(found, Problem):
+        raise UsageError(found.message, fix=found.fix or "ptguard keys list")
+    return found.encode("utf-8")
+
+
+def _fingerprints(text: str) -> dict[KeyPath, str]:
+    found: dict[KeyPath, str] = {}
+    for path, key in key_paths(tomllib.loads(text)):
+        if key.get("kind") == "ssh":
+            parsed = parse_public_key(str(key.get("public-key", "")))
+            found[path] = "" if isinstance(parsed, Problem) else parsed[1]
+        else:
+            found[path] = str(key.get("fingerprint", "")).upper()
+    return found
+
+
+def _notes(policy: Policy, signer: str) -> list[str]:
+    patterns = [rule.pattern for rule in policy.rules if signer in rule.signers]
+    vouches = policy.smoke is not None and signer in policy.smoke.signers
+    if patterns or vouches:
+        return []
+    return [f'{signer} may sign nothing yet: add "{signer}" to signers of a [[tags]] rule, or of [smoke]']

@@ -1,0 +1,60 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ptguard.keys.listing import as_json, as_text, rows
+from ptguard.model import KeyStatus, OpenPgpKey, Policy, Signer, SshKey
+from ptguard.value import replace
+from tests.build import NOW, policy
+
+PGP = OpenPgpKey("F" * 40, "keys/a.asc", b"")
+SSH = SshKey("SHA256:x", "ssh-ed25519 AAAA")
+
+
+def with_keys(*keys: OpenPgpKey | SshKey) -> Policy:
+    return replace(policy(), signers={"li-wei": Signer("li-wei", "Li Wei", keys)})
+
+
+@pytest.mark.parametrize(
+    ("expires", "note"),
+    [
+        (None, None),
+        (NOW + timedelta(days=31), None),
+        (NOW + timedelta(days=30), "expires within 31 days"),
+        (NOW + timedelta(days=2, hours=1), "expires within 3 days"),
+        (NOW + timedelta(hours=3), "expires within 1 day"),
+        (NOW, "expired"),
+        (NOW - timedelta(days=1), "expired"),
+    ],
+)
+def test_an_end_that_is_near_is_marked(expires: datetime | None, note: str | None) -> None:
+    (row,) = rows(with_keys(PGP), {PGP.fingerprint: expires}, NOW)
+    assert (row.until, row.note) == (expires, note)
+    (row,) = rows(with_keys(replace(SSH, valid_until=expires)), {}, NOW)
+    assert (row.until, row.note) == (expires, note)
+
+
+def test_the_earlier_end_counts() -> None:
+    key = replace(PGP, valid_until=NOW + timedelta(days=5))
+    (row,) = rows(with_keys(key), {PGP.fingerprint: NOW + timedelta(days=400)}, NOW)
+    assert row.until == NOW + timedelta(days=5)
+
+
+def test_what_is_not_known_or_not_in_use_is_said() -> None:
+    later = replace(SSH, valid_from=NOW + timedelta(days=1))
+    retired = replace(SSH, fingerprint="SHA256:y", status=KeyStatus.RETIRED, valid_until=NOW)
+    found = rows(with_keys(PGP, later, retired), {}, NOW)
+    assert [row.note for row in found] == ["gpg cannot tell when it expires", "counts from 2026-11-23", None]
+
+
+def test_who_may_what() -> None:
+    text = as_text(rows(with_keys(PGP, SSH), {PGP.fingerprint: datetime(2026, 12, 1, tzinfo=UTC)}, NOW))
+    assert text.splitlines() == [
+        "li-wei (Li Wei): v*",
+        f"  openpgp  {'F' * 40}  active, until 2026-12-01   ! expires within 9 days",
+        "  ssh      SHA256:x  active, no end",
+    ]
+    nobody = replace(with_keys(SSH), rules=())
+    assert as_text(rows(nobody, {}, NOW)).startswith("li-wei (Li Wei): may sign nothing\n")
+    (one,) = as_json(rows(nobody, {}, NOW))
+    assert one["may"] == [] and one["until"] is None and one["signer"] == "li-wei"
