@@ -406,6 +406,7 @@ def test_a_foreign_file_is_mended_by_the_words_alone() -> None:
         (ImageFacts(cudnn="7"), {"cudnn": 7605}, True),
         (ImageFacts(cudnn="8"), {"cudnn": 8902}, True),
         (ImageFacts(cudnn="9.10"), {"cudnn": 91002}, True),
+        (ImageFacts(cudnn="9.10"), {"cudnn": 91100}, True),
         (ImageFacts(flavour="runtime"), {"nvcc": None}, True),
         (ImageFacts(), {"torch": None, "cuda": None, "cudnn": None, "nvcc": None}, True),
     ],

@@ -134,6 +134,8 @@ def test_a_run_on_the_bare_machine_has_no_image() -> None:
         ("predicate/failedTests", [1]),
         ("predicate/configuration", []),
         ("predicate/configuration/0/name", "other-probe"),
+        ("predicate/configuration/0/digest/sha256", "4" * 63),
+        ("predicate/configuration/0/digest", {}),
         ("schema", "ptguard.smoke/2"),
         ("startedOn", "2026-11-20T11:00:00Z"),
         ("finishedOn", "2026-11-20T10:05:00+00:00"),
