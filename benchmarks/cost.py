@@ -6,6 +6,7 @@ turn (A B A B …), so that a machine whose speed drifts does not favour one sid
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -66,6 +67,12 @@ class Stage:
         self.oid = self.team.tag()
         self.head = self.team.repo.git("rev-parse", "HEAD")
         self.zero = "0" * len(self.head)
+        # Outside the clone, with its keys: the same policy without the checks of image and record.
+        self.light = root / "light" / "policy.toml"
+        shutil.copytree(self.team.repo.path / ".ptguard" / "keys", self.light.parent / "keys")
+        rule = 'pattern = "v*"'
+        most = '["annotated", "signature", "immutable", "branch", "version", "changelog"]'
+        self.light.write_text(self.team.policy.replace(rule, f"{rule}\nchecks = {most}"))
 
     def run(self, *argv: str, stdin: str = "", **env: str) -> None:
         """Run a command in the clone; it must succeed."""
@@ -85,6 +92,14 @@ class Stage:
         """Judge one OpenPGP tag, as the hook does."""
         line = f"refs/tags/v2.9.0 {self.oid} refs/tags/v2.9.0 {self.zero}\n"
         self.run(sys.executable, "-I", "-m", "ptguard", "pre-push", "origin", "../remote.git", stdin=line)
+
+    def verify(self) -> None:
+        """Judge the same tag by hand: the remote is asked, too."""
+        self.run(sys.executable, "-I", "-m", "ptguard", "verify", "v2.9.0")
+
+    def verify_light(self) -> None:
+        """Judge a tag by hand under a policy that looks at neither image nor record."""
+        self.run(sys.executable, "-I", "-m", "ptguard", "verify", "--policy-file", str(self.light), "v2.9.0")
 
     def reference(self) -> None:
         """Import what the field's tools import and have git verify the tag."""
@@ -125,6 +140,7 @@ def main() -> None:
                     stage.reference,
                     1.3,
                 ),
+                Pair("ptguard verify / the same without image and smoke", stage.verify, stage.verify_light, 1.3),
                 Pair(
                     "two pushes without tags - the same with no hook",
                     stage.branch_push(),

@@ -6,6 +6,7 @@ repository for the next run. Nothing of the machine's own containers is seen or 
 
 import fcntl
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -72,7 +73,8 @@ def podman() -> Podman:
         RuntimeError: a program is missing.
     """
     _need("podman", "runc", "debootstrap")
-    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    made_by = "".join(inspect.getsource(step) for step in (_write, _make_python, _make_torch))
+    recipe = hashlib.sha256(f"{TORCH}{CONF}{made_by}".encode()).hexdigest()[:12]
     folder = CACHE / recipe
     found = Podman(folder, _environment(folder))
     with _locked(folder):
@@ -133,9 +135,9 @@ def _make_torch(engine: Podman) -> None:
     """Put torch on top of the image with Python, which is of the same minor version as the one that runs the tests."""
     folder = engine.folder / "torch"
     shutil.rmtree(folder, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    platform = ["--python-version", "3.11", "--only-binary=:all:", "--target", str(folder / "torch")]
-    run(*pip, *platform, *TORCH, env=os.environ, timeout=900)
+    wanted = ("--python-version", "3.11", "--only-binary=:all:", "--no-compile", "--target", str(folder / "torch"))
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    run(*pip, *wanted, *TORCH, env=os.environ, timeout=900)
     engine.build(TORCH_IMAGE, folder, f"FROM {PYTHON_IMAGE}\nCOPY torch /opt/torch\nENV PYTHONPATH=/opt/torch\n")
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 import click
 import jsonschema
 import pytest
+import yaml
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -234,11 +235,41 @@ def commands_in(page: Page) -> Iterator[str]:
     for token in page.tokens():
         if token.type not in ("code_inline", "fence"):
             continue
-        for line in token.content.replace("\\\n", " ").splitlines():
+        text = token.content
+        if token.type == "fence" and token.info.startswith("yaml"):
+            text = "\n".join(shell_in(yaml.safe_load(text)))
+        for line in text.replace("\\\n", " ").splitlines():
             for part in re.split(r"\s(?:&&|\|\||[|;])\s", re.sub(r"\s#\s.*", "", line)):
                 found = re.match(r"\s*(?:\$ |mend:? +|- run: )?(ptguard(?: .*)?)$", part)
                 if found and not found[1].startswith(("ptguard: ", "ptguard pre-push guard")):
                     yield found[1].strip()
+
+
+def shell_in(document: object) -> Iterator[str]:
+    """Give the shell texts of a CI file: what stands under ``run`` (GitHub) or in the lists of ``script`` (GitLab)."""
+    if isinstance(document, list):
+        for item in document:
+            yield from shell_in(item)
+    for key, value in document.items() if isinstance(document, dict) else ():
+        if key == "run" and isinstance(value, str):
+            yield value
+        elif key in ("script", "before_script", "after_script") and isinstance(value, list):
+            yield from (text for text in value if isinstance(text, str))
+        else:
+            yield from shell_in(value)
+
+
+@each_page
+def test_yaml_in_examples_can_be_read_and_its_shell_too(page: Page) -> None:
+    for text in page.fences("yaml"):
+        for script in shell_in(yaml.safe_load(text)):
+            done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+            assert (done.returncode, done.stderr) == (0, ""), script
+
+
+def test_recipes_for_ci_were_among_them() -> None:
+    scripts = [list(shell_in(yaml.safe_load(text))) for page in pages() for text in page.fences("yaml")]
+    assert sum(any("ptguard smoke" in script for script in scripts_of) for scripts_of in scripts) >= 2
 
 
 def mistakes_in(line: str) -> Iterator[str]:
@@ -290,6 +321,9 @@ def test_commands_in_documents_exist(page: Page) -> None:
         ("`ptguard verify [TAG …] [--format text|json] [--remot NAME]`", "no option --remot"),
         ("`ptguard --verion`", "no option --verion"),
         ("```sh\nptguard smoke \\\n  --imag x\n```", "no option --imag"),
+        ("```yaml\njobs:\n  x:\n    steps:\n      - run: |\n          ptguard smok\n```", "no command smok"),
+        ("```yaml\nx:\n  script:\n    - true\n    - ptguard verify --fromat json\n```", "no option --fromat"),
+        ("`ptguard smoke verify X.json --image Y`", "verify has no option --image"),
     ],
 )
 def test_a_command_that_does_not_exist_is_caught(text: str, wrong: str) -> None:

@@ -461,7 +461,7 @@ BROKEN = {
     "version none": (added('[version]\nsources = ["none", "VERSION"]\n'), 'version.sources (line 10): "none" beside'),
     "candidates": (added('[version]\ncandidates = "rc"\n'), 'version.candidates (line 10): "rc"; one of exact, base'),
     "image digest": (added('[image]\nrequire-digest = "no"\n'), 'image.require-digest (line 10): "no"; true or false'),
-    "image sources": (added("[image]\nsources = []\n"), "image.sources (line 10): an empty list; at least one entry"),
+    "version sources": (added("[version]\nsources = []\n"), "version.sources (line 10): an empty list; at least one"),
     "smoke signers missing": (added("[smoke]\n"), "smoke.signers (line 9): missing; the ids of those who may vouch"),
     "smoke signers": (added('[smoke]\nsigners = ["gpu"]\n'), 'smoke.signers[0] (line 10): "gpu", no signer of this'),
     "smoke directory": (

@@ -18,7 +18,8 @@ from ptguard.model import (
 )
 from ptguard.parse.smoke import MAX_RECORD_BYTES, pae, parse_record
 from ptguard.parse.tree import TreeEntry, prune
-from ptguard.snapshot import REGULAR, SYMLINK, Snapshot
+from ptguard.snapshot import FOLDER, REGULAR, SUBMODULE, SYMLINK, Snapshot
+from ptguard.text import sh
 from ptguard.value import value
 
 GUARD_FOLDER: Final = ".ptguard"
@@ -59,21 +60,37 @@ def smoke_evidence(snapshot: Snapshot, policy: SmokePolicy, ssh: VerifySsh, open
     if top is not None and not below:
         foreign.append((GUARD_FOLDER, "not a folder"))
     paths = [p for p in sorted(below) if p.startswith(f"{policy.directory}/") and p.endswith(".json")]
-    records = [(path, _record(snapshot, path)) for path in paths[:MAX_RECORDS]]
-    trees = _trees(snapshot, policy, [r for _, r in records if isinstance(r, SmokeRecord)])
+    if len(paths) > MAX_RECORDS:
+        fix = sh("git", "rm", f"{policy.directory}/OLD.json*") + "   # those of images that are no longer used"
+        raise GitError(f"{policy.directory}/ holds {len(paths)} records, at most {MAX_RECORDS} are read", fix=fix)
+    records = [(path, _record(snapshot, path)) for path in paths]
+    trees = pruned_trees(snapshot, policy, [r for _, r in records if isinstance(r, SmokeRecord)])
     verifiers = Verifiers(ssh, openpgp)
     entries = tuple(SmokeEntry(path, r, _signature(snapshot, r, trees, verifiers)) for path, r in records)
-    return SmokeEvidence(trees, entries, tuple(foreign))
+    return SmokeEvidence(trees, entries, tuple(foreign), loose(snapshot, policy))
+
+
+def loose(snapshot: Snapshot, policy: SmokePolicy) -> dict[str, str]:
+    """Give the paths of ``[smoke] ignore`` that are something else than a plain file, with what they are.
+
+    A record leaves these paths out, so what stands there could be swapped after the run for a link to anything, a
+    program, or a folder of code.
+    """
+    found = ((path, snapshot.entry(path)) for path in policy.ignore)
+    return {path: words for path, entry in found if entry is not None and (words := _no_plain_file(entry))}
+
+
+def _no_plain_file(entry: TreeEntry) -> str | None:
+    """Say in words what ``entry`` is where it is no regular file, or one that can be executed; else None."""
+    if entry.mode in REGULAR:
+        return EXECUTABLE if entry.mode == "100755" else None
+    return {SYMLINK: "a symbolic link", FOLDER: "a folder", SUBMODULE: "a submodule"}.get(entry.mode, "no regular file")
 
 
 def _foreign(path: str, entry: TreeEntry, policy: SmokePolicy) -> str | None:
     """Say in words why ``path`` must not lie under ``.ptguard/``, or None."""
-    if entry.mode == SYMLINK:
-        return "a symbolic link"
-    if entry.mode not in REGULAR:
-        return "no regular file"
-    if entry.mode == "100755":
-        return EXECUTABLE
+    if words := _no_plain_file(entry):
+        return words
     if not _ALLOWED.fullmatch(path):
         return "not a policy, key, record or signature"
     if path.endswith((".json", ".json.sig", ".json.asc")) and not path.startswith(f"{policy.directory}/"):
@@ -88,7 +105,7 @@ def _record(snapshot: Snapshot, path: str) -> SmokeRecord | Problem:
     return parse_record(path, found.data)
 
 
-def _trees(snapshot: Snapshot, policy: SmokePolicy, records: Sequence[SmokeRecord]) -> dict[tuple[str, ...], Oid]:
+def pruned_trees(snapshot: Snapshot, policy: SmokePolicy, records: Sequence[SmokeRecord]) -> dict[tuple[str, ...], Oid]:
     """Give the pruned tree's id for each list of left-out paths that a record claims and the policy allows."""
     allowed = {GUARD_FOLDER, *policy.ignore}
     claimed = {r.excluded for r in records if GUARD_FOLDER in r.excluded and set(r.excluded) <= allowed}
@@ -110,14 +127,31 @@ def _signature(
         return Problem("malformed", "the record is malformed, so its signature was not looked at")
     if trees.get(record.excluded) != record.tree:
         return Problem("wrong-tree", "the record is for another tree, so its signature was not looked at")
-    payload = pae(record.payload)
-    ssh = snapshot.file(f"{record.path}.sig", MAX_SIGNATURE_BYTES)
-    pgp = snapshot.file(f"{record.path}.asc", MAX_SIGNATURE_BYTES)
+
+    def read(path: str) -> bytes | Problem:
+        found = snapshot.file(path, MAX_SIGNATURE_BYTES)
+        return found if isinstance(found, Problem) else found.data
+
+    return detached(record, read, verifiers)
+
+
+def detached(
+    record: SmokeRecord, read: Callable[[str], bytes | Problem], verifiers: Verifiers
+) -> SignatureFacts | Problem:
+    """Give what the signature in the file beside ``record`` proves: that of ssh-keygen, where there is none gpg's.
+
+    ``read`` gives the bytes of a file by its path; the reason of its Problem is ``missing-file`` where there is none.
+    """
     try:
-        if not isinstance(ssh, Problem):
-            return verifiers.ssh(payload, ssh.data, SMOKE_NAMESPACE)
-        if not isinstance(pgp, Problem):
-            return verifiers.openpgp(payload, pgp.data)
+        for suffix in (".sig", ".asc"):
+            found = read(record.path + suffix)
+            if isinstance(found, Problem):
+                if found.reason != "missing-file":
+                    return Problem("bad-signature", f"the signature cannot be read: {found.message}", found.got)
+            elif suffix == ".sig":
+                return verifiers.ssh(pae(record.payload), found, SMOKE_NAMESPACE)
+            else:
+                return verifiers.openpgp(pae(record.payload), found)
     except PtguardError as error:
         return Problem("could-not-decide", error.message, fix=error.fix, status=Status.ERROR)
-    return Problem("unsigned", f"{record.path} has no signature: neither {record.path}.sig nor .asc is a regular file")
+    return Problem("unsigned", f"{record.path} has no signature: neither {record.path}.sig nor .asc is there")

@@ -7,6 +7,7 @@ check turns evidence into :class:`Finding` values; :mod:`ptguard.verdict` adds t
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
 from ptguard.value import replace, value
@@ -586,12 +587,14 @@ class SmokeEvidence:
     """``tree``: the id of the tagged source tree without ``.ptguard/`` and ``[smoke] ignore``, keyed by ``excluded``.
 
     ``trees`` maps each list of excluded paths that a record claims (and the policy allows) to the pruned tree's id.
-    ``foreign`` are paths under ``.ptguard/`` that must not be there, with the reason in words.
+    ``foreign`` are paths under ``.ptguard/`` that must not be there, with the reason in words; ``loose`` paths of
+    ``[smoke] ignore`` that are something else than a plain file, with what they are.
     """
 
     trees: Mapping[tuple[str, ...], Oid]
     entries: tuple[SmokeEntry, ...]
     foreign: tuple[tuple[str, str], ...] = ()
+    loose: Mapping[str, str] = MappingProxyType({})
 
 
 @value

@@ -1,16 +1,16 @@
 """One smoke record held against the tagged tree, the declared image and the policy: all that is wrong with it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
-from ptguard.anew import is_published, made_anew
 from ptguard.facts import SOURCES, difference, mismatches, weak
 from ptguard.model import (
+    EXECUTABLE,
     DeclaredImage,
     Evidence,
     Finding,
-    ImageReference,
     Location,
     Policy,
     Problem,
@@ -20,12 +20,10 @@ from ptguard.model import (
     SmokeRecord,
     Status,
 )
+from ptguard.smoke_mend import ID, REPORT, plain, rerun, undecided
 from ptguard.text import sh, shown
 from ptguard.value import replace, value
 from ptguard.vouching import objections
-
-ID: Final = "smoke"
-REPORT: Final = "report it, please: this is a mistake of ptguard itself"
 
 
 @value
@@ -39,6 +37,7 @@ class Case:
     declared: DeclaredImage | None
     record: SmokeRecord
     signature: SignatureFacts | Problem
+    loose: Mapping[str, str] = MappingProxyType({})
 
     def fail(self, reason: str, message: str, got: str | None, expected: str | None, fix: str | None = None) -> Finding:
         """Give a refusal that points at the record; the usual way to mend it is to run again."""
@@ -47,39 +46,28 @@ class Case:
         return Finding(ID, Status.FAIL, reason, message, got, expected, fix, where)
 
 
-def rerun(image: ImageReference | None, smoke: SmokePolicy, evidence: Evidence) -> str:
-    """Give the commands that make a record for the tagged tree and a tag that carries it."""
-    named = ("--image", str(image)) if image else ()
-    # Where the operator's word counts, the run is made in place; an engine that is also there is not what is meant.
-    runner = ("--runner", "local") if smoke.image_from == "operator" else ()
-    steps = (sh("ptguard", "smoke", *runner, *named), sh("git", "add", smoke.directory))
-    return committed(evidence, "Record the smoke run", *steps)
-
-
-def committed(evidence: Evidence, message: str, *steps: str) -> str:
-    """Give the commands that do ``steps``, commit and push them and make the tag anew, unless it is published."""
-    anew = made_anew(evidence)
-    if is_published(evidence):
-        return anew
-    return " && ".join([*steps, sh("git", "commit", "-m", message), "git push", anew])
-
-
-def undecided(message: str, fix: str, status: Status = Status.ERROR) -> Finding:
-    """Give the finding of evidence that could not be had: it refuses."""
-    return Finding(ID, status, "could-not-decide", message, fix=fix)
+def declared_image(evidence: Evidence, policy: Policy) -> DeclaredImage | Finding | None:
+    """Give the image that records are held against, None where the policy names none, or why it cannot be told."""
+    images = evidence.images
+    if images is None:
+        wanted = policy.image is not None or (evidence.match is not None and "image" in evidence.match.rule.checks)
+        return undecided("the declared image was not looked at", REPORT) if wanted else None
+    first = images if isinstance(images, Problem) else next(iter(images), None)
+    if isinstance(first, DeclaredImage):
+        return first
+    if first is None:
+        return undecided(
+            "no declared image was found to hold the record against", "name a file in [image] sources", Status.FAIL
+        )
+    status = Status.ERROR if first.status is Status.ERROR else Status.FAIL
+    words = f"the declared image, which the record is held against, is not known: {first.message}"
+    return Finding.of(ID, replace(first, reason="could-not-decide", message=words, status=status))
 
 
 def judged(case: Case) -> Iterator[Finding]:
     """Give all that is wrong with one record; nothing where it stands."""
-    yield from _tree(case)
-    yield from _image(case)
-    yield from _versions(case)
-    yield from _device(case)
-    yield from _outcome(case)
-    yield from _skipped(case)
-    yield from _command(case)
-    yield from _age(case)
-    yield from _signed(case)
+    for rule in RULES.values():
+        yield from rule(case)
 
 
 def _tree(case: Case) -> Iterator[Finding]:
@@ -98,10 +86,22 @@ def _tree(case: Case) -> Iterator[Finding]:
             "wrong-tree", message, f"tree {record.tree} (run at commit {record.commit})", f"tree {wanted}",
             f"{again}   # what changed: {since}",
         )  # fmt: skip
+    yield from _loose(case)
     if record.dirty:
         yield case.fail(
             "dirty", "the run was made with uncommitted changes", "a dirty work tree", "a run of what is committed"
         )
+
+
+def _loose(case: Case) -> Iterator[Finding]:
+    """Say what stands at a path that the record leaves out and is no plain file: it could have come after the run."""
+    for path in case.record.excluded:
+        if words := case.loose.get(path):
+            message = f"{shown(path, 200)} is left out of the record by [smoke] ignore, and is {words}"
+            fix = f"commit a plain file there, or take {shown(path, 200)} off [smoke] ignore and run again"
+            if words == EXECUTABLE:
+                fix = plain(case.evidence, path)
+            yield case.fail("foreign-file", message, words, "a regular, non-executable file, or nothing", fix)
 
 
 def _image(case: Case) -> Iterator[Finding]:
@@ -174,7 +174,10 @@ def _skipped(case: Case) -> Iterator[Finding]:
         if one.status == "skipped" and not _may_skip(case, one):
             message = f"the check {one.id} was skipped: {shown(one.reason or 'no reason given', 120)}"
             yield case.fail("skipped-check", message, one.reason, f"{one.id} passed")
-    if record.command is None and not any(c.status != "skipped" for c in record.checks):
+    if record.command is None and record.mode == "facts":
+        message = "the run only took down versions and devices: it tried no framework and no command"
+        yield case.fail("skipped-check", message, "mode facts, no command", "mode full or quick, or a command")
+    elif record.command is None and not any(c.status != "skipped" for c in record.checks):
         yield case.fail("skipped-check", "the run tried nothing", "no check and no command", "one check at the least")
 
 
@@ -238,5 +241,20 @@ def _signature_problem(case: Case, problem: Problem) -> Finding:
     where = problem.location or case.evidence.at(case.record.path)
     again = rerun(case.declared.reference if case.declared else None, case.smoke, case.evidence)
     expected = problem.expected or "a signature of these very bytes by a key of [smoke] signers"
-    mended = replace(problem, expected=expected, fix=problem.fix or again)
+    got = problem.got or ("no signature" if reason == "unsigned" else "a signature that does not count")
+    mended = replace(problem, got=got, expected=expected, fix=problem.fix or again)
     return Finding.of(ID, replace(mended, reason=reason, status=status, location=where))
+
+
+RULES: Final[Mapping[str, Callable[[Case], Iterator[Finding]]]] = {
+    "tree": _tree,
+    "image": _image,
+    "versions": _versions,
+    "device": _device,
+    "outcome": _outcome,
+    "skips": _skipped,
+    "command": _command,
+    "age": _age,
+    "signature": _signed,
+}
+"""All that a record is held against, each by its name, in the order in which it is said."""

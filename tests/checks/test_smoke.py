@@ -146,7 +146,10 @@ def test_a_good_record_passes_and_names_who_vouches() -> None:
     assert (finding.status, finding.reason) == (Status.PASS, "ok")
     assert (finding.signer, finding.fingerprint) == ("gpu-runner", "SHA256:gpu")
     assert finding.location == Location(PATH, None, "c" * 40)
-    assert "1 cuda device" in finding.message
+    assert "on 1 cuda device, 2026-11-20 10:05 UTC, signed by gpu-runner; digest by launcher" in finding.message
+    two = [{"index": n, "name": "H100", "uuid": None, "capability": None, "memoryBytes": None} for n in range(2)]
+    (finding,) = check(evidence(entry(("devices", two))), a_policy())
+    assert "on 2 cuda devices, " in finding.message
     assert "signed by gpu-runner" in finding.message
 
 
@@ -247,6 +250,32 @@ def test_a_run_that_tried_nothing_is_refused() -> None:
     assert judged(*changes, ("command", None), policy=bare, images=(facts,)) == ["skipped-check"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "command", "reason"),
+    [("full", None, "ok"), ("quick", None, "ok"), ("facts", None, "skipped-check"), ("facts", "true", "ok")],
+)
+def test_a_run_that_took_down_facts_only_proves_nothing_of_a_framework(
+    mode: str, command: str | None, reason: str
+) -> None:
+    """Whatever checks it lists: in the mode `facts` the probe tries none."""
+    ran = None if command is None else {"argv": [command], "exit": 0, "seconds": 1.0}
+    changes: Changes = [("mode", mode), ("command", ran)]
+    assert judged(*changes, policy=a_policy(smoke_policy(command=None))) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("full", "passed in docker.io/"),
+        ("quick", "passed the quick checks in docker.io/"),
+        ("facts", "passed its command, with no framework tried, in docker.io/"),
+    ],
+)
+def test_a_pass_says_how_much_was_tried(mode: str, words: str) -> None:
+    (found,) = check(evidence(entry(("mode", mode))), a_policy())
+    assert (found.reason, found.message.startswith(words)) == ("ok", True), found.message
+
+
 def test_a_failing_command_refuses_also_where_the_policy_asks_for_none() -> None:
     assert judged(("command/exit", 2), policy=a_policy(smoke_policy(command=None))) == ["failed"]
 
@@ -267,6 +296,18 @@ def test_each_failure_names_both_sides() -> None:
     assert found.message.startswith(f"docker.io/x/y:1@{DIGEST} at run time, {REPOSITORY}:{TAG}@")
     (found,) = check(evidence(entry(("predicate/failedTests", ["torch.x"]))), a_policy())
     assert found.message == "the run failed: torch.x"
+    twice = ("predicate/failedTests", ["torch.matmul.fp32", "command", "torch.y"])
+    (found,) = check(evidence(entry(("checks/1/status", "failed"), twice, ("command/exit", 3))), a_policy())
+    words = "torch.matmul.fp32, torch.y, python -m pytest -q tests/smoke (exit status 3)"
+    assert found.message == f"the run failed: {words}"
+    (found,) = check(evidence(entry(("predicate/result", "FAILED"))), a_policy())
+    assert found.message == "the run failed: its result is FAILED"
+
+
+@pytest.mark.parametrize("reason", ["unsigned", "bad-signature", "unknown-signer"])
+def test_a_signature_s_failure_names_both_sides_too(reason: str) -> None:
+    (found,) = check(evidence(entry(signature=Problem(reason, "words"))), a_policy())
+    assert found.reason == reason and found.got and found.expected
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -326,7 +367,7 @@ def test_a_foreign_file_is_mended_by_the_words_alone() -> None:
     foreign = ((PATH, EXECUTABLE), (".ptguard/a b.py", "no record"))
     smoke = SmokeEvidence({(".ptguard",): TREE}, (entry(),), foreign)
     executable, other, _ = check(evidence(smoke=smoke, object_type="tag"), a_policy())
-    anew = "git commit -m 'Clean up .ptguard' && git push && git tag -d v2.9.0 && git tag -s v2.9.0 -m v2.9.0"
+    anew = "git commit -m 'Clean up' && git push && git tag -d v2.9.0 && git tag -s v2.9.0 -m v2.9.0"
     assert executable.fix == f"chmod a-x {PATH} && git add --chmod=-x -- {PATH} && {anew}"
     assert other.fix == f"git rm -r --cached -- '.ptguard/a b.py' && {anew}"
 
@@ -365,6 +406,7 @@ def test_a_foreign_file_is_mended_by_the_words_alone() -> None:
         (ImageFacts(cudnn="7"), {"cudnn": 7605}, True),
         (ImageFacts(cudnn="8"), {"cudnn": 8902}, True),
         (ImageFacts(cudnn="9.10"), {"cudnn": 91002}, True),
+        (ImageFacts(cudnn="9.10"), {"cudnn": 91100}, True),
         (ImageFacts(flavour="runtime"), {"nvcc": None}, True),
         (ImageFacts(), {"torch": None, "cuda": None, "cudnn": None, "nvcc": None}, True),
     ],
@@ -479,6 +521,51 @@ def test_no_two_records_make_one_good_one() -> None:
     assert reasons(check(evidence(failed, unsigned), a_policy())) in (["failed"], ["unsigned"])
 
 
+LATER: tuple[str, object] = ("finishedOn", "2026-11-20T11:00:00Z")
+EARLIER: Changes = [("startedOn", "2026-11-20T09:00:00Z"), ("finishedOn", "2026-11-20T09:05:00Z")]
+FAILED: tuple[str, object] = ("checks/1/status", "failed")
+
+
+@pytest.mark.parametrize(
+    ("changes", "signature", "expected"),
+    [
+        ([FAILED, LATER], SIGNED, ["failed"]),
+        ([("command/exit", 1), LATER], SIGNED, ["failed"]),
+        ([FAILED], SIGNED, ["failed"]),
+        ([FAILED, LATER, ("command", None)], SIGNED, ["failed"]),
+        ([FAILED, LATER], Problem("could-not-decide", "no gpg", status=Status.ERROR), ["failed", "could-not-decide"]),
+        (
+            [FAILED, LATER, ("command", None), ("checks/0", check_entry("x", "skipped", "no time"))],
+            Problem("could-not-decide", "no gpg", status=Status.ERROR),
+            ["failed", "could-not-decide"],
+        ),
+        ([FAILED, *EARLIER], SIGNED, ["ok"]),
+        ([FAILED, LATER], Problem("unsigned", "x"), ["ok"]),
+        ([FAILED, LATER], Problem("bad-signature", "x"), ["ok"]),
+        ([FAILED, LATER], replace(SIGNED, fingerprint="SHA256:li-wei"), ["ok"]),
+        ([FAILED, LATER, ("deviceKind", "rocm")], SIGNED, ["ok"]),
+        ([FAILED, LATER, ("source/dirty", True)], SIGNED, ["ok"]),
+        ([FAILED, LATER, ("launcher/digestSource", "operator")], SIGNED, ["ok"]),
+        ([FAILED, LATER, ("subject/1/digest/sha256", "7" * 64)], SIGNED, ["ok"]),
+        ([FAILED, LATER, OTHER], SIGNED, ["ok"]),
+        ([FAILED, LATER, OLD_TREE], SIGNED, ["ok"]),
+        ([LATER, ("command", None)], SIGNED, ["ok"]),
+    ],
+)
+def test_a_run_that_failed_after_one_had_passed(
+    changes: Changes, signature: SignatureFacts | Problem, expected: list[str]
+) -> None:
+    """The last word of the runner counts; whoever may not vouch, or tried something else, has no say."""
+    other = entry(*changes, signature=signature, path="z.json")
+    findings = check(evidence(entry(), other), a_policy())
+    assert reasons(findings) == expected
+    if expected[0] == "failed":
+        assert findings[0].location == Location("z.json", None, "c" * 40)
+        assert f"after the one that passed, {PATH}" in findings[0].message
+        again = entry(("finishedOn", "2026-11-20T12:00:00Z"))
+        assert reasons(check(evidence(again, other), a_policy())) == ["ok"]
+
+
 def test_no_record_at_all_is_missing_and_a_broken_one_is_malformed() -> None:
     assert reasons(check(evidence(), a_policy())) == ["missing"]
     assert reasons(check(evidence(BROKEN), a_policy())) == ["malformed"]
@@ -495,6 +582,8 @@ def test_foreign_files_refuse_whatever_the_record_says() -> None:
     assert ".ptguard/conftest.py" in findings[0].message
     many = SmokeEvidence({}, (), tuple((f".ptguard/{i}.py", "x") for i in range(5000)))
     assert reasons(check(evidence(smoke=many), a_policy())) == ["foreign-file"] * 21 + ["missing"]
+    twenty = SmokeEvidence({}, (), many.foreign[:20])
+    assert reasons(check(evidence(smoke=twenty), a_policy())) == ["foreign-file"] * 20 + ["missing"]
 
 
 def test_paths_that_the_policy_ignores_may_be_left_out() -> None:
@@ -505,6 +594,21 @@ def test_paths_that_the_policy_ignores_may_be_left_out() -> None:
     assert reasons(check(evidence(smoke=smoke), allowed)) == ["ok"]
     assert reasons(check(evidence(smoke=smoke), a_policy())) == ["wrong-tree"]
     assert judged(policy=allowed) == ["ok"]
+
+
+@pytest.mark.parametrize("words", ["a symbolic link", "a folder", EXECUTABLE])
+def test_a_path_that_the_record_leaves_out_must_be_a_plain_file(words: str) -> None:
+    left_out = [".ptguard", "CHANGELOG.md"]
+    changed = entry(("subject/0/annotations/excluded", left_out), ("subject/0/digest/gitTree", "5" * 40))
+    trees = {(".ptguard",): TREE, tuple(left_out): "5" * 40}
+    allowed = a_policy(smoke_policy(ignore=("CHANGELOG.md",)))
+    loose = {"CHANGELOG.md": words}
+    (found,) = check(evidence(smoke=SmokeEvidence(trees, (changed,), (), loose)), allowed)
+    assert (found.reason, found.got) == ("foreign-file", words)
+    assert "left out of the record by [smoke] ignore" in found.message
+    chmod = "chmod a-x CHANGELOG.md && git add --chmod=-x -- CHANGELOG.md"
+    assert found.fix and (chmod in found.fix if words == EXECUTABLE else "take CHANGELOG.md off" in found.fix)
+    assert reasons(check(evidence(smoke=SmokeEvidence(trees, (entry(),), (), loose)), allowed)) == ["ok"]
 
 
 # --------------------------------------------------------------------------------------------- time

@@ -3,6 +3,7 @@
 Made once a worker and copied for each test; every part can be bent before the tag is pushed.
 """
 
+import copy
 import hashlib
 import json
 import shutil
@@ -82,13 +83,17 @@ def stamp(when: datetime) -> str:
 
 @dataclass
 class Team:
-    """A clone (``repo``) whose ``origin`` is the bare repository ``remote``."""
+    """A clone (``repo``) whose ``origin`` is the bare repository ``remote``.
+
+    ``base`` is the statement that the team's records are made from; None is the one of a run on an H100, made up here.
+    """
 
     root: Path
     env: dict[str, str]
     keys: KeyChain
     policy: str = ""
     object_format: str = "sha1"
+    base: dict[str, Any] | None = None
     repo: Repo = field(init=False)
     remote: Path = field(init=False)
 
@@ -120,7 +125,7 @@ class Team:
     def copy_to(self, root: Path, env: dict[str, str]) -> "Team":
         """Give a copy of both repositories under ``root`` (the remote's URL is relative)."""
         shutil.copytree(self.root, root, symlinks=True)
-        return Team(root, env, self.keys, self.policy)
+        return Team(root, env, self.keys, self.policy, self.object_format)
 
     # ----------------------------------------------------------------------------------- the parts
 
@@ -154,16 +159,29 @@ class Team:
         return run("git", "-C", self.repo.path, "write-tree", env=env).stdout.strip()
 
     def record(self, **changes: Any) -> dict[str, Any]:
-        """Give the statement of a passed run on an H100 for HEAD's source tree; ``changes`` go to the annotations."""
+        """Give the statement of a passed run for HEAD's source tree; ``changes`` go to the annotations."""
+        made = copy.deepcopy(self.base) if self.base else self._on_an_h100()
         finished = now() - timedelta(minutes=1)
-        annotations: dict[str, Any] = {
-            "schema": "ptguard.smoke/1",
+        made["predicate"]["configuration"][0]["annotations"] |= {
             "startedOn": stamp(finished - timedelta(minutes=2)),
             "finishedOn": stamp(finished),
+            "source": {"commit": self.repo.git("rev-parse", "HEAD"), "dirty": False},
+            **changes,
+        }
+        made["subject"][0] |= {
+            "digest": {"gitTree": self.source_tree()},
+            "annotations": {"objectFormat": self.object_format, "excluded": [".ptguard"]},
+        }
+        return made
+
+    @staticmethod
+    def _on_an_h100() -> dict[str, Any]:
+        """Give the statement of a passed run on an H100, but for its times, its commit and its tree."""
+        annotations: dict[str, Any] = {
+            "schema": "ptguard.smoke/1",
             "mode": "full",
             "framework": "torch",
             "deviceKind": "cuda",
-            "source": {"commit": self.repo.git("rev-parse", "HEAD"), "dirty": False},
             "launcher": {"runner": "docker", "digestSource": "launcher", "platform": "linux/amd64", "network": "none"},
             "command": None,
             "environment": {
@@ -178,16 +196,11 @@ class Team:
                  "seconds": 1.5, "reason": None},
             ],
         }  # fmt: skip
-        annotations |= changes
         return {
             "_type": "https://in-toto.io/Statement/v1",
             "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
             "subject": [
-                {
-                    "name": "git-tree",
-                    "digest": {"gitTree": self.source_tree()},
-                    "annotations": {"objectFormat": self.object_format, "excluded": [".ptguard"]},
-                },
+                {"name": "git-tree"},
                 {"name": "image", "uri": f"docker.io/{IMAGE}", "digest": {"sha256": DIGEST.removeprefix("sha256:")}},
             ],
             "predicate": {
@@ -205,11 +218,11 @@ class Team:
             },
         }
 
-    def write_record(self, statement: dict[str, Any] | None = None, signer: str = "runner") -> None:
+    def write_record(self, statement: dict[str, Any] | None = None, signer: str = "runner", path: str = RECORD) -> None:
         """Write a record for HEAD's source tree, signed by the SSH key called ``signer``."""
         payload = canonical(statement if statement is not None else self.record())
-        self.repo.write(RECORD, payload)
-        self.repo.write(f"{RECORD}.sig", self.keys.ssh(signer).sign(pae(payload), "ptguard-smoke"))
+        self.repo.write(path, payload)
+        self.repo.write(f"{path}.sig", self.keys.ssh(signer).sign(pae(payload), "ptguard-smoke"))
 
     def release(self, version: str) -> str:
         """Commit what a release of ``version`` needs (code version, changelog, record) and push main."""
@@ -307,6 +320,12 @@ class Outcome:
         for name in names:
             assert f"refs/tags/{name}" in self.after, self.screen
         return self
+
+
+def refusals(document: dict[str, Any], check: str, tag: int = 0) -> list[dict[str, Any]]:
+    """Give the findings of ``check`` that refuse one tag of a verdict document."""
+    found = document["tags"][tag]["findings"]
+    return [f for f in found if f["check"] == check and f["status"] in ("fail", "error")]
 
 
 def finding(document: dict[str, Any], check: str, tag: int = 0) -> dict[str, Any]:

@@ -96,7 +96,11 @@ def spoilt(*changes: tuple[str, object]) -> dict[str, Any]:
 
     A path that begins with a key of the annotations goes there.
     """
-    made = statement()
+    return changed(statement(), *changes)
+
+
+def changed(made: dict[str, Any], *changes: tuple[str, object]) -> dict[str, Any]:
+    """Set each ``(path, value)`` in the statement ``made``, as :func:`spoilt` does, and give it."""
     for path, value in changes:
         parts: list[str | int] = [int(p) if p.isdigit() else p for p in path.split("/")]
         annotations = made["predicate"]["configuration"][0]["annotations"]

@@ -80,7 +80,7 @@ def _no_source() -> Finding:
         "the policy does not say which file declares the image",
         "no sources under [image]",
         'sources = ["Dockerfile"] or another file of the repository',
-        'add [image] with sources = ["Dockerfile"] to .ptguard/policy.toml on the trust branch',
+        'write sources = ["Dockerfile"] under [image] in .ptguard/policy.toml on the trust branch',
     )
 
 

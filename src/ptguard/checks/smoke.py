@@ -16,7 +16,8 @@ from ptguard.model import (
     SmokeRecord,
     Status,
 )
-from ptguard.smoke_case import ID, REPORT, Case, committed, judged, rerun, undecided
+from ptguard.smoke_case import Case, declared_image, judged
+from ptguard.smoke_mend import ID, REPORT, committed, plain, rerun, undecided
 from ptguard.text import sh, shown
 from ptguard.value import replace
 from ptguard.vouching import key_of
@@ -27,7 +28,7 @@ REASONS: Final[Mapping[str, str]] = {
     "not-applicable": "a deletion, or a tag that names no commit, has no tree that could have been tried",
     "missing": "the tagged tree has no smoke record",
     "malformed": "the record is not as ptguard wrote it",
-    "foreign-file": "something lies under .ptguard/ that must not be there, for the record does not cover it",
+    "foreign-file": "something that could run or hide lies where the record does not look",
     "wrong-tree": "the record is for another source tree, or leaves out paths that the policy does not",
     "dirty": "the run was made with uncommitted changes",
     "wrong-image": "the run was made in another image than the declared one",
@@ -48,6 +49,7 @@ REASONS: Final[Mapping[str, str]] = {
 }
 
 _SHOWN_FOREIGN: Final = 20
+_OF_A_FAILED_RUN: Final = frozenset({"failed", "skipped-check", "command-missing", "could-not-decide"})
 
 
 def check(evidence: Evidence, policy: Policy) -> Sequence[Finding]:
@@ -63,7 +65,7 @@ def check(evidence: Evidence, policy: Policy) -> Sequence[Finding]:
         if smoke is None:
             return [undecided("the policy has no [smoke] section", "add a [smoke] section to the policy")]
         return [undecided("the smoke records were not looked at", REPORT)]
-    declared = _declared(evidence, policy)
+    declared = declared_image(evidence, policy)
     if isinstance(declared, Finding):
         return [declared, *_foreign(evidence, found)]
     return [*_foreign(evidence, found), *_records(evidence, policy, smoke, found, declared)]
@@ -75,24 +77,6 @@ def _own(problem: Problem) -> Finding:
     refuses = problem.status in (Status.FAIL, Status.ERROR)
     reason = problem.reason if known else "could-not-decide"
     return Finding.of(ID, replace(problem, reason=reason, status=problem.status if refuses else Status.ERROR))
-
-
-def _declared(evidence: Evidence, policy: Policy) -> DeclaredImage | Finding | None:
-    """Give the authoritative image, None where the policy names none, or why it cannot be told."""
-    images = evidence.images
-    if images is None:
-        wanted = policy.image is not None or (evidence.match is not None and "image" in evidence.match.rule.checks)
-        return undecided("the declared image was not looked at", REPORT) if wanted else None
-    first = images if isinstance(images, Problem) else next(iter(images), None)
-    if isinstance(first, DeclaredImage):
-        return first
-    if first is None:
-        return undecided(
-            "no declared image was found to hold the record against", "name a file in [image] sources", Status.FAIL
-        )
-    status = Status.ERROR if first.status is Status.ERROR else Status.FAIL
-    words = f"the declared image, which the record is held against, is not known: {first.message}"
-    return Finding.of(ID, replace(first, reason="could-not-decide", message=words, status=status))
 
 
 def _foreign(evidence: Evidence, found: SmokeEvidence) -> Iterator[Finding]:
@@ -115,9 +99,9 @@ def _foreign(evidence: Evidence, found: SmokeEvidence) -> Iterator[Finding]:
 
 def _cleaned(evidence: Evidence, path: str, words: str) -> str:
     """Give the commands that take ``path`` out of the tree, or the bit that makes it executable."""
-    off = [sh("chmod", "a-x", path), sh("git", "add", "--chmod=-x", "--", path)]
-    steps = off if words == EXECUTABLE else [sh("git", "rm", "-r", "--cached", "--", path)]
-    return committed(evidence, "Clean up .ptguard", *steps)
+    if words == EXECUTABLE:
+        return plain(evidence, path)
+    return committed(evidence, "Clean up", sh("git", "rm", "-r", "--cached", "--", path))
 
 
 # --------------------------------------------------------------------------------------------- which record
@@ -128,7 +112,7 @@ def _records(
 ) -> list[Finding]:
     """Give the findings about the record that is for this tree and image, or about the nearest one."""
     cases = [
-        Case(evidence, policy, smoke, found.trees, declared, entry.record, entry.signature)
+        Case(evidence, policy, smoke, found.trees, declared, entry.record, entry.signature, found.loose)
         for entry in found.entries
         if isinstance(entry.record, SmokeRecord)
     ]
@@ -137,10 +121,29 @@ def _records(
     if not ranked:
         return malformed or [_missing(evidence, smoke, declared)]
     findings, case = ranked[0]
+    findings = findings or list(_taken_back(case, ranked[1:]))
     if findings:
         return [*findings, *malformed]
     odd = [replace(f, status=Status.WARN) for f in malformed]
     return [_passed(case), *odd]
+
+
+def _taken_back(passed: Case, others: Sequence[tuple[list[Finding], Case]]) -> Iterator[Finding]:
+    """Say where a run of the same tree, in the same image, on the same kind of device, failed after one had passed.
+
+    Only a record counts that a key of ``[smoke] signers`` vouches for and that has no other fault than to have failed.
+    """
+    for findings, other in others:
+        reasons = {f.reason for f in findings}
+        later = other.record.finished >= passed.record.finished
+        if not later or "failed" not in reasons or not reasons <= _OF_A_FAILED_RUN:
+            continue
+        for found in findings:
+            words = f"{found.message}; it ended after the one that passed, {shown(passed.record.path)}"
+            if found.reason == "failed":
+                yield replace(found, message=words)
+            elif found.status is Status.ERROR:
+                yield found  # who signed the failed one is not known
 
 
 def _nearness(findings: Sequence[Finding], case: Case) -> tuple[bool, bool, int, float, str]:
@@ -164,6 +167,13 @@ def _missing(evidence: Evidence, smoke: SmokePolicy, declared: DeclaredImage | N
     )
 
 
+_HOW: Final[Mapping[str, str]] = {
+    "full": "passed",
+    "quick": "passed the quick checks",
+    "facts": "passed its command, with no framework tried,",
+}
+
+
 def _passed(case: Case) -> Finding:
     record, facts = case.record, case.signature
     key = key_of(case.policy, case.smoke, facts) if isinstance(facts, SignatureFacts) else None
@@ -171,7 +181,7 @@ def _passed(case: Case) -> Finding:
         return undecided("nobody vouches for the record", REPORT)
     devices = f"{record.devices} {record.device} device{'s' if record.devices != 1 else ''}"
     image = f"in {shown(str(record.image))}" if record.image else "on the bare machine"
-    words = f"passed {image} on {devices}, {record.finished:%Y-%m-%d %H:%M} UTC, signed by {key[0]}"
+    words = f"{_HOW[record.mode]} {image} on {devices}, {record.finished:%Y-%m-%d %H:%M} UTC, signed by {key[0]}"
     tail = f"; digest by {record.digest_source}"
     if case.declared is None:
         tail = "; the policy names no image, so none was compared"

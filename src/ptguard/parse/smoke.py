@@ -156,8 +156,9 @@ def _record(path: str, data: bytes, value: object) -> SmokeRecord:
     shape.one_of(top["predicateType"], "predicateType", (PREDICATE_TYPE,))
     keys = ("result", "passedTests", "warnedTests", "failedTests", "configuration")
     predicate = shape.record(top["predicate"], "predicate", keys)
-    for key in ("passedTests", "warnedTests", "failedTests"):
+    for key in ("passedTests", "failedTests"):
         shape.texts(predicate[key], key)
+    shape.items(predicate["warnedTests"], "warnedTests", 0, 0)  # ptguard knows no test that passed only by half
     probe = shape.record(
         shape.items(predicate["configuration"], "configuration", 1, 1)[0],
         "configuration[0]",

@@ -64,7 +64,7 @@ def read_image(top: Table) -> ImagePolicy | None:
     table = top.table("image", ("sources", "require-digest"))
     if table is None:
         return None
-    sources = table.each("sources", values.path, DEFAULT_IMAGE_SOURCES)
+    sources = table.each("sources", values.path, DEFAULT_IMAGE_SOURCES, empty=True)  # then every tag is refused
     return ImagePolicy(sources, table.take("require-digest", values.flag, True))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ptguard.errors import PolicyError, PtguardError
-from ptguard.model import Finding, Location, TagVerdict, Verdict
+from ptguard.model import Finding, Location, PolicySource, TagVerdict, Verdict
 
 SCHEMA: Final = "ptguard.verdict/1"
 
@@ -15,18 +15,13 @@ SCHEMA: Final = "ptguard.verdict/1"
 def verdict(verdict: Verdict, *, color: bool = False) -> str:
     """Give ``verdict`` as one JSON document; ``color`` has no meaning here."""
     del color
-    return _document(
+    return document(
         {
             "schema": SCHEMA,
             "decision": decision(accepted=verdict.accepted),
             "mode": verdict.mode.value,
-            "judged_at": _instant(verdict.judged_at),
-            "policy": {
-                "source": verdict.policy.source,
-                "commit": verdict.policy.commit,
-                "sha256": verdict.policy.sha256,
-                "stale": verdict.policy.stale,
-            },
+            "judged_at": instant(verdict.judged_at),
+            "policy": policy_object(verdict.policy),
             "notes": list(verdict.notes),
             "tags": [_tag(tag) for tag in verdict.tags],
         }
@@ -36,10 +31,16 @@ def verdict(verdict: Verdict, *, color: bool = False) -> str:
 def error(error: PtguardError, *, color: bool = False) -> str:
     """Give what stopped the judging as a JSON document that refuses."""
     del color
+    said = {"schema": SCHEMA, "decision": decision(accepted=False), "error": error_object(error), "tags": []}
+    return document(said)
+
+
+def error_object(error: PtguardError) -> dict[str, Any]:
+    """Give what stopped the judging, as the document has it."""
     said: dict[str, Any] = {"kind": error.kind, "message": error.message, "fix": error.fix}
     if isinstance(error, PolicyError):
         said["problems"] = list(error.problems)
-    return _document({"schema": SCHEMA, "decision": decision(accepted=False), "error": said, "tags": []})
+    return said
 
 
 def decision(*, accepted: bool) -> str:
@@ -47,9 +48,15 @@ def decision(*, accepted: bool) -> str:
     return "accept" if accepted else "refuse"
 
 
-def _document(value: dict[str, Any]) -> str:
+def document(value: dict[str, Any]) -> str:
+    """Give ``value`` as the text of a JSON document, ending in a line break."""
     # ASCII only: names may hold lone surrogates or terminal escapes, and JSON has its own spelling for them.
     return json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def policy_object(source: PolicySource) -> dict[str, Any]:
+    """Give which policy decided, as the document has it."""
+    return {"source": source.source, "commit": source.commit, "sha256": source.sha256, "stale": source.stale}
 
 
 def _tag(tag: TagVerdict) -> dict[str, Any]:
@@ -59,11 +66,12 @@ def _tag(tag: TagVerdict) -> dict[str, Any]:
         "object": tag.object,
         "commit": tag.commit,
         "decision": decision(accepted=tag.accepted),
-        "findings": [_finding(finding) for finding in tag.findings],
+        "findings": [finding_object(finding) for finding in tag.findings],
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_object(finding: Finding) -> dict[str, Any]:
+    """Give one finding as the document has it."""
     return {
         "check": finding.check,
         "status": finding.status.value,
@@ -84,5 +92,6 @@ def _location(location: Location | None) -> dict[str, Any] | None:
     return {"path": location.path, "line": location.line, "commit": location.commit}
 
 
-def _instant(when: datetime) -> str:
+def instant(when: datetime) -> str:
+    """Give a time as the document has it: UTC, whole seconds."""
     return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -54,19 +54,20 @@ def _tag(tag: TagVerdict, *, brief: bool, color: bool) -> Iterator[str]:
     quiet = (Status.PASS, Status.SKIP) if brief else ()
     for finding in tag.findings:
         if finding.status not in quiet:
-            yield from _finding(finding, color=color)
+            yield from finding_lines(finding, finding.check, color=color)
     passed = [f.check for f in tag.findings if f.status is Status.PASS]
     if brief and passed:
         yield f"  {_mark(Status.PASS, color=color)} {', '.join(dict.fromkeys(passed))}"
 
 
-def _finding(finding: Finding, *, color: bool) -> Iterator[str]:
+def finding_lines(finding: Finding, label: str, *, color: bool) -> Iterator[str]:
+    """Give the lines of one finding; the first names it by ``label``, the others say both sides and what mends it."""
     reason = "" if finding.reason in ("ok", "waived") else f"{finding.reason}: "
-    yield f"  {_mark(finding.status, color=color)} {finding.check:<{_WIDTH}}{reason}{_clean(finding.message)}"
+    yield f"  {_mark(finding.status, color=color)} {label:<{_WIDTH}}{reason}{_clean(finding.message)}"
     rows = {"seen": finding.got, "expected": finding.expected, "where": _where(finding.location), "mend": finding.fix}
-    for label, value in rows.items():
+    for word, value in rows.items():
         if value:
-            yield f"      {label:<10}{_clean(value)}"
+            yield f"      {word:<10}{_clean(value)}"
 
 
 def _where(location: Location | None) -> str | None:

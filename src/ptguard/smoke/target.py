@@ -49,6 +49,8 @@ def _declared(git: Git, policy: Policy) -> DeclaredImage | Problem | None:
     commit = git.resolve("HEAD^{commit}")
     if commit is None:
         raise UsageError("there is no commit yet that could be tried", fix="git commit")
+    if not policy.image.sources:
+        return Problem("no-source", "[image] sources is empty", fix='sources = ["Dockerfile"] under [image]')
     snapshot = Snapshot(git, commit)
     pyproject = snapshot.file("pyproject.toml", _MAX_SOURCE_BYTES)
     expect = None if isinstance(pyproject, Problem) else expected_facts(pyproject.data)
