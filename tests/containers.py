@@ -123,8 +123,8 @@ def _make_python(engine: Podman) -> None:
     run("debootstrap", "--variant=minbase", "--include=python3", "bookworm", root, env=os.environ, timeout=900)
     for heavy in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
         shutil.rmtree(root / heavy, ignore_errors=True)
-    with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as tar:
-        argv = [engine.folder / "bin" / "podman", "import", "--quiet", "-", PYTHON_IMAGE]
+    with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
+        argv = [str(engine.folder / "bin" / "podman"), "import", "--quiet", "-", PYTHON_IMAGE]
         subprocess.run(argv, stdin=tar.stdout, env={**os.environ, **engine.env}, check=True, capture_output=True)
     if tar.returncode != 0:
         raise RuntimeError("tar failed")

@@ -80,6 +80,8 @@ ALLOWED_BESIDE = {
     # Armor and packets are refused before gpg or ssh-keygen sees them, and what these answer is parsed by pure code.
     ("ptguard.gateways.openpgp", "ptguard.parse"),
     ("ptguard.gateways.ssh", "ptguard.parse"),
+    # So is what a registry answers.
+    ("ptguard.gateways.registry", "ptguard.parse"),
 }
 
 SOLE_IMPORTERS = {
@@ -97,7 +99,7 @@ LISTS_ITSELF = {("ptguard.checks", "pathlib"), ("ptguard.checks", "pathlib.Path"
 """The checks are found by looking which files lie beside that module; the checks themselves see no file."""
 PROBE = "ptguard.smoke.probe"
 """It runs inside an image, with the standard library and a framework only; so it needs doors of its own."""
-STARTS_PROGRAMS = ("ptguard.gateways.", "ptguard.smoke.launch", PROBE)
+STARTS_PROGRAMS = ("ptguard.gateways.", "ptguard.smoke.talk", PROBE)
 BY_NAME = {"ptguard.checks", "ptguard.cli", "ptguard.cli.smoke", "ptguard.report", "ptguard.prepush", PROBE}
 """The only ones that import a module by a name made at run time: from their own package, a framework in the image, or
 (``prepush``) libraries that are only to be in memory by the time their sole importers ask for them."""
