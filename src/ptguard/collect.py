@@ -35,7 +35,7 @@ from ptguard.model import (
 )
 from ptguard.newer import Newer
 from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
-from ptguard.parse.declared import declared_image, expected_facts, missing_source
+from ptguard.parse.declared import declared_image, expected_facts, missing_source, split_source
 from ptguard.parse.tag import parse_tag, too_large
 from ptguard.parse.version import declared_version, source_path
 from ptguard.policy import changelog_paths, match_rule, version_sources
@@ -206,7 +206,7 @@ class Collector:
             "branch": lambda: self._once(commit, branches, lambda: self._branches.carrying(branches, commit)),
             "version": lambda: self._version(match, commit, base.name),
             "changelog": lambda: self._changelog(match, commit),
-            "image": lambda: self._once(commit, "image", lambda: self._images(commit)),
+            "image": lambda: self._once(commit, "image", lambda: self.images(commit)),
             "smoke": lambda: self._once(commit, "smoke", lambda: self._smoke(commit)),
         }
         names = {"image": "images"}
@@ -282,7 +282,8 @@ class Collector:
             return replace(found, reason="missing-file") if found.reason == "not-a-file" else found
         return parse_changelog(found.path, found.data)
 
-    def _images(self, commit: Oid) -> tuple[DeclaredImage | Problem, ...] | Problem:
+    def images(self, commit: Oid) -> tuple[DeclaredImage | Problem, ...] | Problem:
+        """Give what each image source of the policy declares at ``commit``."""
         policy = self.scene.policy.image
         if policy is None:
             return Problem("no-source", "the policy has no [image] section", status=Status.ERROR)
@@ -295,7 +296,7 @@ class Collector:
             return (expect,)
         found: list[DeclaredImage | Problem] = []
         for path in policy.sources:
-            file = snapshot.file(path, MAX_SOURCE_BYTES)
+            file = snapshot.file(split_source(path)[0], MAX_SOURCE_BYTES)
             if isinstance(file, Problem):
                 found.append(
                     missing_source(path, commit) if file.reason == "missing-file" else replace(file, reason="missing")

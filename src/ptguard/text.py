@@ -34,3 +34,12 @@ def _escape(char: str) -> str:
 def sh(*words: str) -> str:
     """Give ``words`` as one line for a POSIX shell, each quoted only where it must be (for mending commands)."""
     return " ".join(shlex.quote(shown(word)) for word in words)
+
+
+def diff(path: str, old: bytes, new: bytes) -> str:
+    """Give what changed in the file ``path`` as a unified diff, every line harmless to show."""
+    import difflib
+
+    before, after = (data.decode("utf-8", "backslashreplace").splitlines() for data in (old, new))
+    rows = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm="")
+    return "".join(shown(row, 400) + "\n" for row in rows)

@@ -15,7 +15,7 @@ from ptguard.model import (
     Problem,
     Status,
 )
-from ptguard.text import sh, shown
+from ptguard.text import shown
 
 ID: Final = "image"
 ORDER: Final = 70
@@ -150,8 +150,7 @@ def _pin(reference: ImageReference, place: str, images: Sequence[DeclaredImage])
     for other in images:
         if other.reference.digest and same_image(reference, other.reference):
             return f"write {other.reference} in {place}, as {_place(other.location)} does"
-    ask = sh("docker", "buildx", "imagetools", "inspect", str(reference), "--format", "{{.Manifest.Digest}}")
-    return f"{ask}   # then write {reference}@ and that digest in {place}"
+    return "ptguard image pin   # asks the registry for the digest and writes it in; then commit"
 
 
 def _floating(image: DeclaredImage, what: str) -> Finding:

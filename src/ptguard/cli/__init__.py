@@ -15,6 +15,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo",
     "doctor": "doctor",
     "explain": "explain",
+    "image": "image",
     "init": "init",
     "install": "install",
     "keys": "keys",

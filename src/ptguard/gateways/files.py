@@ -5,6 +5,7 @@ And the reports that were asked for beside standard output, written.
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from ptguard.model import Location, Problem
@@ -58,3 +59,21 @@ def append_text(path: Path, text: str, limit: int, note: str) -> None:
             kept = data[: max(room - len(ending), 0)].rpartition(b"\n")
             data = kept[0] + kept[1] + ending if len(ending) <= room else b""
         file.write(data)
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Put ``data`` into the file ``target``, with the mode that it has (a new one: 0644): a reader sees old or new.
+
+    Raises:
+        OSError: the file system refuses; then the old file stands.
+    """
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+    descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), mode)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,9 +1,6 @@
 """A change to who may release: worked out on the policy of the work tree, shown, and written below .ptguard/ only."""
 
-import difflib
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -12,14 +9,14 @@ from typing import Final
 
 from ptguard.checks import discover
 from ptguard.errors import PolicyError, PtguardError, UsageError
-from ptguard.gateways.files import read_regular
+from ptguard.gateways.files import read_regular, write_whole
 from ptguard.keys.edit import key_paths, with_key, with_status
 from ptguard.keys.found import FoundKey
 from ptguard.model import KeyStatus, Policy, Problem
 from ptguard.parse.ssh import parse_public_key
 from ptguard.policy import parse_policy
 from ptguard.policy.lines import KeyPath
-from ptguard.text import shown
+from ptguard.text import diff, shown
 from ptguard.value import value
 
 FOLDER: Final = ".ptguard"
@@ -42,9 +39,7 @@ class Change:
             if path != POLICY:
                 out.append(f"new file {shown(path)} ({len(data)} bytes)\n")
                 continue
-            old, new = (side.decode("utf-8").splitlines() for side in (self.before[path], data))
-            rows = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm="")
-            out += [shown(row, 400) + "\n" for row in rows]
+            out.append(diff(path, self.before[path], data))
         return "".join(out)
 
 
@@ -108,22 +103,9 @@ def write(top: Path, change: Change) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             if path != POLICY and target.exists():
                 raise UsageError(f"{shown(path)} is there already", fix="move it out of the way, and run again")
-            _place(target, data)
+            write_whole(target, data)
     except OSError as error:
         raise PtguardError(f"the policy cannot be written: {shown(str(error))}") from error
-
-
-def _place(target: Path, data: bytes) -> None:
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-    descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), mode)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _text(top: Path) -> bytes:

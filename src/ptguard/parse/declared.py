@@ -4,43 +4,53 @@ A new kind is one row of ``_KINDS`` and its reader; a file of no row is a proble
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from ptguard.model import DeclaredImage, ImageFacts, Location, Oid, Problem
+from ptguard.model import DeclaredImage, ImageFacts, ImageReference, Location, Oid, Problem
 from ptguard.parse import dockerfile
-from ptguard.parse.image import facts_of, parse_reference
+from ptguard.parse.image import facts_of, parse_reference, same_image
 from ptguard.parse.image.pyproject import expected_facts, read_pyproject
+from ptguard.parse.places import Image, LostError, devcontainer, read_yaml
 from ptguard.text import shown
 from ptguard.value import fields, replace, value
 
-__all__ = ["declared_image", "expected_facts", "missing_source"]
+__all__ = ["declared_image", "expected_facts", "images_in", "missing_source", "split_source"]
 
-Reader = Callable[[str, bytes], tuple[str, int | None] | Problem]
-"""Takes a path and the file's bytes; gives the text of the reference and its line, from 1 (None: not known)."""
+Found = Sequence[Image]
+Reader = Callable[[str, bytes, str | None], Found | Problem | None]
+"""Takes a path, the file's bytes and the part that is meant; gives what it declares, None: no kind that is known."""
 
 
 @value
 class Kind:
-    """A kind of file, by its ``name``'s pattern (last part of the path), and its reader."""
+    """A kind of file, by the pattern of its ``name`` (the whole path), and its reader."""
 
     label: str
     name: str
     read: Reader
 
 
+def split_source(source: str) -> tuple[str, str | None]:
+    """Give the path of a source, and the part of the file that it names: ``compose.yml:trainer``."""
+    path, colon, part = source.rpartition(":")
+    return (path, part) if colon and path and part and "/" not in part else (source, None)
+
+
 def declared_image(path: str, data: bytes, commit: Oid | None, expect: ImageFacts | None) -> DeclaredImage | Problem:
-    """Give the image that the file at ``path`` declares, with its facts: the name's, and those of ``expect``.
+    """Give the image that the source ``path`` declares, with its facts: the name's, and those of ``expect``.
 
     ``expect`` is what :func:`expected_facts` gave. Reasons: ``unresolvable``, ``missing``, ``invalid-reference``,
     ``conflict`` (name and expectation differ), and ``could-not-decide`` (the Dockerfile parser is not installed).
     """
-    kind = next((k for k in _KINDS if re.fullmatch(k.name, path.rpartition("/")[2])), None)
-    if kind is None:
-        return _unknown_kind(path, commit)
-    read = kind.read(path, data)
+    read = images_in(path, data)
     if isinstance(read, Problem):
-        return _at(read, read.location or Location(path), commit)
-    text, line = read
+        return _at(read, read.location or Location(split_source(path)[0]), commit)
+    first = _one(path, read, commit)
+    if isinstance(first, Problem):
+        return first
+    text, line = first.text, first.line
+    path = split_source(path)[0]
     where = Location(path, line, commit)
     if "$" in text or "{{" in text or "{%" in text:
         return _template(text, where)
@@ -54,8 +64,82 @@ def declared_image(path: str, data: bytes, commit: Oid | None, expect: ImageFact
     return joined if isinstance(joined, Problem) else DeclaredImage(reference, joined, where)
 
 
+def images_in(source: str, data: bytes) -> Found | Problem:
+    """Give every image that ``source`` means, at least one, as it stands in the file."""
+    path, part = split_source(source)
+    kind = next((k for k in _KINDS if re.fullmatch(k.name, path)), None)
+    try:
+        read = kind.read(path, data, part) if kind else None
+    except LostError as lost:
+        return _lost(path, str(lost), lost.line)
+    if read is None:
+        return _unknown_kind(path, None)
+    if isinstance(read, Problem):
+        return read
+    if part is not None and kind is not None and kind.label not in _WITH_PARTS_OF_ITS_OWN:
+        named = [image for image in read if image.part == part]
+        if not named:
+            there = ", ".join(dict.fromkeys(shown(image.part, 40) for image in read)) or "none"
+            return _missing_image(path, f"{shown(part, 60)} of {shown(path, 200)} declares no image (there: {there})")
+        read = named
+    if not read:
+        return _missing_image(path, f"{shown(path, 200)} declares no image")
+    built = next((image for image in read if image.built), None)
+    if built is not None:
+        why = f"{shown(built.part, 60)} is built, not pulled: name its Dockerfile as the source"
+        return _lost(path, why, built.line)
+    return read
+
+
+def _one(source: str, images: Found, commit: Oid | None) -> Image | Problem:
+    """Give the one image that all of ``images`` are; one without digest speaks for those that have one."""
+    read = [(image, parse_reference(image.text)) for image in images]
+    plain = next((image for image, found in read if isinstance(found, Problem)), None)
+    if plain is not None or len(images) == 1:
+        return plain or images[0]
+    known = [(image, found) for image, found in read if isinstance(found, ImageReference)]
+    first, wanted = next(((i, f) for i, f in known if f.digest is None), known[0])
+    path = split_source(source)[0]
+    for image, found in known:
+        if not same_image(found, wanted):
+            places = [_place(Location(path, one.line)) for one in (image, first)]
+            return Problem(
+                "conflict",
+                f"{places[0]} and {places[1]} declare different images",
+                got=f"{shown(image.text, 200)} ({places[0]})",
+                expected=f"{shown(first.text, 200)} ({places[1]}), or a source that names one of them",
+                fix=f'name the one that is meant under [image] sources: "{path}:{image.part or "NAME"}"',
+                location=Location(path, image.line, commit),
+            )
+    return first
+
+
+def _lost(path: str, why: str, line: int | None) -> Problem:
+    place = _place(Location(path, line))
+    return Problem(
+        "unresolvable",
+        f"the image of {place} cannot be told: {why}",
+        got=why,
+        expected="an image that the file itself decides",
+        fix=f"write the image in full in {place}, or name another file under [image] sources",
+        location=Location(path, line),
+    )
+
+
+def _missing_image(path: str, words: str) -> Problem:
+    return Problem(
+        "missing",
+        words,
+        got="no image",
+        expected="an image in the file, in the part that the source names",
+        fix=f"declare the image in {shown(path, 200)}, or name another source in .ptguard/policy.toml",
+        location=Location(path),
+    )
+
+
 def missing_source(path: str, commit: Oid | None) -> Problem:
-    """Give the problem of a source that the policy names and the tagged tree does not have."""
+    """Give the problem of a source that the policy names and whose file the tagged tree does not have."""
+    path = split_source(path)[0]
     return Problem(
         "missing",
         f"{shown(path, 200)} declares the image by the policy, and the tagged tree has no such file",
@@ -121,11 +205,43 @@ def _plain(version: str) -> str:
     return re.sub(r"(\.0+)+$", "", version)
 
 
+def _dockerfile(path: str, data: bytes, part: str | None) -> Found | Problem:
+    found = dockerfile.declared_reference(path, data, part)
+    return found if isinstance(found, Problem) else (Image(part or "", *found),)
+
+
+def _pyproject(path: str, data: bytes, part: str | None) -> Found | Problem:
+    del part
+    found = read_pyproject(path, data)
+    return found if isinstance(found, Problem) else (Image("", *found),)
+
+
+def _devcontainer(path: str, data: bytes, part: str | None) -> Found:
+    del path, part
+    return tuple(devcontainer(data))
+
+
+def _yaml(kind: str | None) -> Reader:
+    def read(path: str, data: bytes, part: str | None) -> Found | None:
+        del path, part
+        return read_yaml(data, kind)
+
+    return read
+
+
+_ANY: Final = r"(?:.+/)?"
 _KINDS: tuple[Kind, ...] = (
     Kind(
         "a Dockerfile",
-        r"(?i:(?:Docker|Container)file(?:[.-].+)?|.+\.(?:docker|container)file)",
-        dockerfile.declared_reference,
+        _ANY + r"(?i:(?:Docker|Container)file(?:[.-][^/]+)?|[^/]+\.(?:docker|container)file)",
+        _dockerfile,
     ),
-    Kind("pyproject.toml", r"pyproject\.toml", read_pyproject),
+    Kind("pyproject.toml", _ANY + r"pyproject\.toml", _pyproject),
+    Kind("a GitHub workflow", _ANY + r"\.github/workflows/[^/]+\.ya?ml", _yaml("a GitHub workflow")),
+    Kind("a GitLab pipeline", _ANY + r"\.gitlab-ci\.ya?ml", _yaml("a GitLab pipeline")),
+    Kind("a compose file", _ANY + r"(?:docker-)?compose(?:[.-][^/]+)?\.ya?ml", _yaml("a compose file")),
+    Kind("devcontainer.json", _ANY + r"\.?devcontainer\.json", _devcontainer),
+    Kind("a Kubernetes manifest or SkyPilot task", _ANY + r"[^/]+\.ya?ml", _yaml(None)),
 )
+_WITH_PARTS_OF_ITS_OWN: Final = ("a Dockerfile",)
+"""Their readers follow the part themselves: a stage is not only looked up but built upon others."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from ptguard.errors import UsageError
 from ptguard.gateways.git import Git
 from ptguard.model import BRANCH_PREFIX, DeclaredImage, ImageReference, Policy, Problem, RemoteState
-from ptguard.parse.declared import declared_image, expected_facts
+from ptguard.parse.declared import declared_image, expected_facts, split_source
 from ptguard.parse.image import parse_reference
 from ptguard.remotes import Clone, chosen
 from ptguard.snapshot import Snapshot
@@ -56,8 +56,9 @@ def _declared(git: Git, policy: Policy) -> DeclaredImage | Problem | None:
     expect = None if isinstance(pyproject, Problem) else expected_facts(pyproject.data)
     if isinstance(expect, Problem):
         return expect
-    file = snapshot.file(policy.image.sources[0], _MAX_SOURCE_BYTES)
-    return file if isinstance(file, Problem) else declared_image(file.path, file.data, commit, expect)
+    source = policy.image.sources[0]
+    file = snapshot.file(split_source(source)[0], _MAX_SOURCE_BYTES)
+    return file if isinstance(file, Problem) else declared_image(source, file.data, commit, expect)
 
 
 def reference(text: str | None) -> ImageReference | None:

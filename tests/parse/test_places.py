@@ -1,0 +1,205 @@
+"""Every place in YAML and JSON that declares an image: what stands there, on which line, and what is never guessed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptguard.model import DeclaredImage, Problem
+from ptguard.parse.declared import declared_image, images_in, split_source
+from ptguard.parse.image import parse_reference
+from ptguard.parse.pinning import pinned
+from ptguard.parse.yamldoc import MAX_BYTES, YamlError, documents
+from ptguard.value import replace
+
+REF = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel"
+WHOLE = f"docker.io/{REF}"
+DIGEST = "sha256:" + "a" * 64
+OTHER = "nvcr.io/nvidia/pytorch:25.09-py3"
+WORKFLOW = ".github/workflows/release.yml"
+
+# source, text with {} for the image, the line
+DECLARING = [
+    (WORKFLOW, "on: push\njobs:\n  build:\n    container: {}\n", 4),
+    (WORKFLOW, "on: push\njobs:\n  build:\n    container:\n      image: '{}'\n      options: --gpus all\n", 5),
+    (WORKFLOW, 'jobs:\n  a: {{container: "{}", steps: []}}\n  b: {{runs-on: x}}\n', 2),
+    (f"{WORKFLOW}:build", "jobs:\n  build:\n    container: {}\n  docs:\n    container: python:3.11\n", 3),
+    (WORKFLOW, "jobs:\n  a:\n    container: {}\n    services:\n      db:\n        image: postgres:16\n", 3),
+    (".gitlab-ci.yml", "image: {}\ntest:\n  script: [x]\n", 1),
+    (".gitlab-ci.yml", "default:\n  image:\n    name: {}\n    entrypoint: ['']\n", 3),
+    (".gitlab-ci.yml:test", "image: python:3.11\ntest:\n  image: {}\n", 3),
+    (".gitlab-ci.yml", ".base:\n  image: other:1\ntest:\n  image: {}\n  extends: .base\n", 4),
+    ("compose.yaml", "services:\n  trainer:\n    image: {}\n", 3),
+    ("docker-compose.gpu.yml:trainer", "services:\n  trainer:\n    image: {}\n  db:\n    image: postgres:16\n", 3),
+    ("deploy/train.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: t\n    image: {}\n", 6),
+    (
+        "k.yml:t",
+        (
+            "apiVersion: batch/v1\nkind: CronJob\nspec:\n  jobTemplate: {{spec: {{template: {{spec: {{\n"
+            '    initContainers: [{{name: i, image: busybox:1}}],\n    containers: [{{name: t, image: "{}"}}]}}}}}}}}\n'
+        ),
+        6,
+    ),
+    (
+        "k.yml",
+        "---\napiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {}\n",
+        9,
+    ),
+    ("task.yaml", "name: train\nresources:\n  image_id: docker:{}\nrun: python train.py\n", 3),
+    (
+        ".devcontainer/devcontainer.json",
+        '// c\n{{\n  /* "image": "no" */\n  "name": "a // b",\n  "image": "{}",\n}}\n',
+        5,
+    ),
+    (".devcontainer.json", '{{"image": "{}"}}', 1),
+    ("compose.yml", "\ufeffservices:\r\n  t:\r\n    image: {} # why\r\n", 3),
+    ("compose.yml", "x: &i {}\nservices:\n  t:\n    image: *i\n", 1),
+    ("compose.yml", "services:\n  a:\n    image: {}\n  b:\n    image: {}\n", 3),
+    ("Dockerfile:train", "FROM {} AS train\nFROM python:3.11\n", 1),
+    ("pyproject.toml", '[tool.ptguard]\nimage = "{}"\n', 2),
+]
+
+
+def read(source: str, text: str) -> DeclaredImage | Problem:
+    return declared_image(source, text.encode(), None, None)
+
+
+@pytest.mark.parametrize(("source", "text", "line"), DECLARING)
+def test_a_declared_image_with_its_line(source: str, text: str, line: int) -> None:
+    found = read(source, text.format(REF, REF) if text.count("{}") > 1 else text.format(REF))
+    assert isinstance(found, DeclaredImage), found
+    assert (str(found.reference), found.location.line) == (WHOLE, line)
+    assert found.location.path == split_source(source)[0]
+    assert found.facts.torch == "2.9.0"
+
+
+@pytest.mark.parametrize(("source", "text", "line"), DECLARING)
+@pytest.mark.parametrize("held", ["", "@sha256:" + "0" * 64])
+def test_it_is_pinned_and_all_else_stays_byte_for_byte(source: str, text: str, line: int, held: str) -> None:
+    del line
+    reference = parse_reference(f"{REF}@{DIGEST}")
+    assert not isinstance(reference, Problem)
+    before, after = (text.format(*[REF + end] * 2).encode() for end in (held, f"@{DIGEST}"))
+    assert pinned(source, before, reference) == after
+    assert pinned(source, after, reference) == after
+
+
+# source, text, reason, words
+REFUSED = [
+    (WORKFLOW, "jobs: {a: {container: '${{ matrix.image }}'}}", "unresolvable", "filled in from outside"),
+    (WORKFLOW, "jobs: {a: {runs-on: x}}", "missing", "declares no image"),
+    (f"{WORKFLOW}:b", "jobs: {a: {container: python}}", "missing", "b of"),
+    (WORKFLOW, f"jobs:\n  a:\n    container: {REF}\n  b:\n    container: {OTHER}\n", "conflict", "yml:5 and"),
+    (WORKFLOW, "jobs: {a: {container: [x]}}", "unresolvable", "no plain text"),
+    (".gitlab-ci.yml", f"include: x.yml\nimage: {REF}", "unresolvable", "include brings in"),
+    (".gitlab-ci.yml", "image: $CI_REGISTRY_IMAGE:1", "unresolvable", "filled in from outside"),
+    (".gitlab-ci.yml", "test: {extends: .base, script: x}", "unresolvable", "extends another"),
+    (".gitlab-ci.yml", "test: {image: !reference [.x, image]}", "unresolvable", "no plain text"),
+    ("compose.yml", "services: {t: {build: .}}", "unresolvable", "built, not pulled"),
+    ("compose.yml", f"services: {{t: {{build: ., image: {REF}}}}}", "unresolvable", "built, not pulled"),
+    ("compose.yml", "services: {t: {image: '${IMAGE:-x}'}}", "unresolvable", "filled in from outside"),
+    ("compose.yml", f"services: {{t: {{image: {REF}, extends: {{service: b}}}}}}", "unresolvable", "extends"),
+    ("compose.yml", f"x: &x {{image: {REF}}}\nservices:\n  t:\n    <<: *x\n", "unresolvable", "merge key"),
+    ("compose.yml", f"services: {{t: {{image: a, image: {REF}}}}}", "unresolvable", "stands twice"),
+    (
+        "k.yml",
+        "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: '{{ .Values.image }}'}]}",
+        "unresolvable",
+        "filled",
+    ),
+    ("task.yaml", "resources: {image_id: ami-123}\nrun: x", "unresolvable", "no container's"),
+    ("other.yml", "a: 1", "unresolvable", "cannot be read for an image yet"),
+    ("other.yml", "", "unresolvable", "cannot be read for an image yet"),
+    ("compose.yml", "a: [", "unresolvable", "no YAML"),
+    ("compose.yml", "\t- x", "unresolvable", "no YAML"),
+    ("compose.yml", "[" * 500, "unresolvable", "no YAML"),
+    ("compose.yml", "!!python/object/apply:os.system ['x']", "missing", "declares no image"),
+    ("compose.yml", "a: \x00", "unresolvable", "no YAML"),
+    (".devcontainer.json", '{"image": "a", "image": "b"}', "unresolvable", "stands twice"),
+    (".devcontainer.json", "{image: x}", "unresolvable", "no JSON"),
+    (".devcontainer.json", '{"build": {"dockerfile": "D"}}', "missing", "declares no image"),
+    (".devcontainer.json", "[" * 100_000, "unresolvable", "too deep"),
+]
+
+
+@pytest.mark.parametrize(("source", "text", "reason", "words"), REFUSED)
+def test_what_the_file_does_not_decide_is_said(source: str, text: str, reason: str, words: str) -> None:
+    found = read(source, text)
+    assert isinstance(found, Problem), found
+    assert (found.reason, words in found.message) == (reason, True), found.message
+    assert found.fix
+    reference = parse_reference(f"{REF}@{DIGEST}")
+    assert not isinstance(reference, Problem)
+    assert isinstance(pinned(source, text.encode(), reference), Problem)
+
+
+def test_a_text_that_grows_without_bounds_is_refused() -> None:
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{name}: &{name} [{','.join(f'*{before}' for _ in range(9))}]\n"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    with pytest.raises(YamlError, match="expanded to too much"):
+        documents(bomb.encode())
+    with pytest.raises(YamlError, match="more than 131072"):
+        documents(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(YamlError, match=r"expanded to too much|no YAML"):
+        documents(b"a: &a [*a]")
+    with pytest.raises(YamlError, match="not UTF-8") as caught:
+        documents(b"a: 1\nb: \xff")
+    assert caught.value.line == 2
+    with pytest.raises(YamlError, match="more than 200 documents"):
+        documents(b"--- 1\n" * 201)
+
+
+def test_one_without_a_digest_speaks_for_those_that_have_one() -> None:
+    found = read("compose.yml", f"services:\n  a:\n    image: {REF}@{DIGEST}\n  b:\n    image: {REF}\n")
+    assert isinstance(found, DeclaredImage)
+    assert (found.reference.digest, found.location.line) == (None, 5)
+
+
+DOCKERFILES = [
+    ("FROM {}\n", "FROM {}@{}\n"),
+    ("ARG I={}\nFROM $I\n", "ARG I={}\nFROM $I@{}\n"),
+    ("ARG T=2.9.0-cuda12.8-cudnn9-devel\nFROM --platform=linux/amd64 pytorch/pytorch:${{T}} AS x\nFROM x\n",
+     "ARG T=2.9.0-cuda12.8-cudnn9-devel\nFROM --platform=linux/amd64 pytorch/pytorch:${{T}}@{1} AS x\nFROM x\n"),
+    ("# FROM {}\nfrom {}\r\nCOPY . .", "# FROM {0}\nfrom {0}@{1}\r\nCOPY . ."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), DOCKERFILES)
+def test_a_dockerfile_is_pinned_also_where_arguments_make_the_name(before: str, after: str) -> None:
+    reference = parse_reference(f"{REF}@{DIGEST}")
+    assert not isinstance(reference, Problem)
+    wanted = after.format(REF, DIGEST).encode()
+    assert pinned("Dockerfile", before.format(REF, REF).encode(), reference) == wanted
+    moved = replace(reference, digest="sha256:" + "b" * 64)
+    assert pinned("Dockerfile", wanted, moved) == wanted.replace(b"a" * 64, b"b" * 64)
+
+
+def test_a_file_that_declares_another_image_is_not_pinned() -> None:
+    reference = parse_reference(f"{OTHER}@{DIGEST}")
+    assert not isinstance(reference, Problem)
+    found = pinned("Dockerfile", f"FROM {REF}\n".encode(), reference)
+    assert isinstance(found, Problem) and found.reason == "conflict"
+    odd = pinned(".devcontainer.json", b'{"im\\u0061ge": "' + OTHER.encode() + b'"}', reference)
+    assert isinstance(odd, bytes) or odd.reason == "unresolvable"
+
+
+@given(st.text(alphabet="ab:-[]{}*&!'\"\n #,|>%@?", max_size=80), st.sampled_from([s for s, _, _ in DECLARING]))
+def test_no_text_breaks_a_reader(text: str, source: str) -> None:
+    assert images_in(source, text.encode()) is not None
+
+
+@given(st.data())
+def test_a_changed_file_is_read_or_refused_and_what_is_pinned_reads_as_that(data: st.DataObject) -> None:
+    source, text, _ = data.draw(st.sampled_from(DECLARING))
+    whole = text.format(REF, REF)
+    at = data.draw(st.integers(0, len(whole)))
+    changed = (whole[:at] + data.draw(st.text(max_size=3)) + whole[at + data.draw(st.integers(0, 3)) :]).encode(
+        "utf-8", "surrogatepass"
+    )
+    reference = parse_reference(f"{REF}@{DIGEST}")
+    assert not isinstance(reference, Problem)
+    found = pinned(source, changed, reference)
+    if isinstance(found, bytes):
+        again = declared_image(source, found, None, None)
+        assert isinstance(again, DeclaredImage) and again.reference == reference
