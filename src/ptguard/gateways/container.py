@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ SOURCE: Final = "/ptguard/source"
 _ASK: Final = 20.0
 _PULL: Final = 3600.0
 _REMOVE: Final = 60.0
+_TRIES, _PAUSE = 20, 0.25
+_GRACE: Final = 30
 _LIMIT: Final = 1 << 22
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 # What a process in the image may need and docker's 64 MB would not hold: data loaders and NCCL talk through it.
@@ -119,7 +122,7 @@ class Engine:
         words += ["--shm-size", _SHARED_MEMORY, *self._device(container.device)]
         if self.name == "podman":
             # The first holds also where we are no longer there; the second keeps the caller's proxies out.
-            words += ["--timeout", str(int(container.seconds) + 1), "--http-proxy=false"]
+            words += ["--timeout", str(int(container.seconds) + _GRACE), "--http-proxy=false"]
         if container.source is not None:
             words += ["--volume", f"{container.source}:{SOURCE}:ro,Z", "--workdir", SOURCE]
             words += ["--env", "PYTHONDONTWRITEBYTECODE=1"]
@@ -127,10 +130,17 @@ class Engine:
         return [*words, "--entrypoint", container.entrypoint, image, *container.argv]
 
     def remove(self, name: str) -> None:
-        """Do away with the container ``name``, running or not; it is no error that there is none."""
+        """Do away with the container ``name``, running or not; it is no error that there is none.
+
+        The engine may be at it already (``--rm``) and refuse a second hand, so it is looked whether it is gone.
+        """
         words = ("rm", "--force", "--time", "0", "--ignore", name) if self.name == "podman" else ("rm", "--force", name)
-        with suppress(PtguardError):
-            self._ask(*words, timeout=_REMOVE)
+        for _ in range(_TRIES):
+            with suppress(PtguardError):
+                self._ask(*words, timeout=_REMOVE)
+                if not self.stands(name):
+                    return
+            time.sleep(_PAUSE)
 
     def stands(self, name: str) -> bool:
         """Tell whether there is a container called ``name``, running or not."""

@@ -134,6 +134,8 @@ class _Session:
             self._once("GET", f"https://{host}/v2/", {}, None, 1 << 16)
         except _NoTlsError:
             return f"http://{host}"
+        except _UnreachableError:
+            pass  # the question itself will be tried more often, and say what is wrong
         return f"https://{host}"
 
     def get(self, url: str, headers: Mapping[str, str], limit: int) -> _Answer:
