@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 FORBIDDEN = (
     "torch", "numpy", "jax", "tensorflow",  # the probe's, in the image
     "urllib3", "requests", "httpx", "aiohttp", "http.client", "urllib.request", "ssl", "ftplib", "asyncio",
-    "git", "rich", "pre_commit", "toml", "docker_image", "multiprocessing", "unittest", "concurrent.futures",
+    "git", "rich", "pre_commit", "toml", "docker_image", "yaml", "multiprocessing", "unittest", "concurrent.futures",
     "ptguard.smoke", "ptguard.install", "ptguard.setup", "ptguard.demo", "ptguard.tagging",
 )  # fmt: skip
 """A module of these names, or below them, is never needed to judge: people wait at every push."""

@@ -164,7 +164,7 @@ class Engine:
             raise ToolFailedError(f"{self.name} cannot say what {shown(name)} is: {_said(done)}", fix=_START[self.name])
         try:
             (found,) = json.loads(done.stdout)
-        except (ValueError, RecursionError):
+        except (ValueError, TypeError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise ToolFailedError(f"{self.name} image inspect gave no image")

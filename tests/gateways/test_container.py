@@ -1,0 +1,165 @@
+"""docker and podman as they are called: what is asked of each, and what their answers mean."""
+
+from pathlib import Path
+
+import pytest
+
+from ptguard.errors import ToolFailedError, UsageError
+from ptguard.gateways.container import SOURCE, Container, Engine, EngineName
+from ptguard.model import ImageReference, Problem
+from ptguard.parse.image import parse_reference
+from ptguard.smoke.contained import ContainerRunner
+from ptguard.smoke.launch import Asked
+from ptguard.value import replace
+from tests.containers import PYTHON_IMAGE, Podman
+from tests.registry import registry
+
+DIGEST = "sha256:" + "1" * 64
+IMAGE = ImageReference("docker.io/pytorch/pytorch", "2.9.0", DIGEST)
+BOX = Container(IMAGE, "ptguard-x", "python", ("-", "nonce"), "cuda", 12.5)
+SAFE = ["--cap-drop", "all", "--security-opt", "no-new-privileges"]
+
+
+def after(argv: list[str], word: str) -> list[str]:
+    """Give every value that follows ``word``."""
+    return [argv[at + 1] for at, each in enumerate(argv) if each == word]
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_an_image_is_run_by_digest_without_network_mount_or_privileges(name: EngineName) -> None:
+    argv = Engine(name).argv(BOX)
+    assert argv[:4] == [name, "run", "--rm", "--interactive"]
+    assert argv[-4:] == ["python", f"docker.io/pytorch/pytorch@{DIGEST}", "-", "nonce"]
+    assert argv[-5] == "--entrypoint"
+    assert after(argv, "--network") == ["none"] and after(argv, "--pull") == ["never"]
+    assert "".join(SAFE) in "".join(argv)
+    assert not {"--volume", "--mount", "--env", "--privileged", "--workdir"} & set(argv)
+
+
+def test_the_source_is_the_only_mount_and_is_read_only() -> None:
+    argv = Engine("docker").argv(replace(BOX, source=Path("/tmp/x/source")))
+    assert after(argv, "--volume") == [f"/tmp/x/source:{SOURCE}:ro,Z"]
+    assert after(argv, "--workdir") == [SOURCE]
+    assert after(argv, "--env") == ["PYTHONDONTWRITEBYTECODE=1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "flags"),
+    [
+        ("docker", "cuda", ["--gpus", "all"]),
+        ("podman", "cuda", ["--device", "nvidia.com/gpu=all"]),
+        ("docker", "rocm", ["--device", "/dev/kfd", "--device", "/dev/dri"]),
+        ("podman", "rocm", ["--device", "/dev/kfd", "--device", "/dev/dri"]),
+        ("docker", "cpu", []),
+        ("podman", "cpu", []),
+    ],
+)
+def test_gpus_are_handed_in_as_the_policy_asks(name: EngineName, device: str, flags: list[str]) -> None:
+    argv = Engine(name).argv(replace(BOX, device=device))
+    assert [word for flag in ("--gpus", "--device") for value in after(argv, flag) for word in (flag, value)] == flags
+
+
+def test_only_podman_is_told_a_time_and_to_keep_proxies_out() -> None:
+    assert after(Engine("podman").argv(BOX), "--timeout") == ["42"]
+    assert "--http-proxy=false" in Engine("podman").argv(BOX)
+    assert "--timeout" not in Engine("docker").argv(BOX)
+
+
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+LISTED = '[{"RepoDigests": ["pytorch/pytorch@DIGEST", "other/x@sha256:%s"], "Os": "linux", "Architecture": "arm64"}]'
+LISTED = (LISTED % ("2" * 64)).replace("DIGEST", DIGEST)
+
+
+def test_docker_names_its_hub_s_images_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, "docker", f"echo '{LISTED}'")
+    engine = Engine("docker")
+    assert engine.resolve(replace(IMAGE, digest=None)) == IMAGE
+    assert engine.resolve(IMAGE) == IMAGE
+    assert engine.platform(IMAGE) == "linux/arm64"
+    with pytest.raises(UsageError, match=f"knows .* by {DIGEST} only"):
+        engine.resolve(replace(IMAGE, digest="sha256:" + "3" * 64))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ('[{"RepoDigests": []}]', "has no digest of a registry"),
+        ('[{"RepoDigests": null}]', "has no digest of a registry"),
+        (f'[{{"RepoDigests": ["pytorch/pytorch@{DIGEST}", "pytorch/pytorch@sha256:{"4" * 64}"]}}]', "several digests"),
+        ('[{"RepoDigests": ["pytorch/pytorch@sha256:12", 7, "x"]}]', "has no digest of a registry"),
+    ],
+)
+def test_an_image_without_one_digest_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, words: str
+) -> None:
+    stand_in(tmp_path, monkeypatch, "docker", f"echo '{answer}'")
+    with pytest.raises(UsageError, match=words) as caught:
+        Engine("docker").resolve(replace(IMAGE, digest=None))
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "null", "[1]", "[{}, {}]", "{", "[" * 10_000])
+def test_an_engine_that_answers_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    stand_in(tmp_path, monkeypatch, "docker", f"echo '{answer}'")
+    with pytest.raises(ToolFailedError, match="gave no image"):
+        Engine("docker").resolve(IMAGE)
+
+
+def test_what_the_engine_says_is_shown_harmless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, "docker", "printf 'No such image\\n\\033[31mdenied\\n' >&2; exit 1")
+    with pytest.raises(UsageError) as caught:
+        Engine("docker").resolve(IMAGE)
+    assert "\\x1b[31mdenied" in caught.value.message
+    assert "docker login" in str(caught.value.fix)
+    stand_in(tmp_path, monkeypatch, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+    with pytest.raises(ToolFailedError, match="cannot say what"):
+        Engine("docker").resolve(IMAGE)
+
+
+def reference(text: str) -> ImageReference:
+    found = parse_reference(text)
+    assert not isinstance(found, Problem)
+    return found
+
+
+@pytest.mark.xdist_group("containers")
+def test_docker_s_words_run_a_container_where_podman_takes_them(
+    podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A docker that hands on to podman: every word that docker is given is one that podman knows, too."""
+    script = 'case "$1" in version) echo 28.0.0 ;; image) exec podman image inspect "$4" ;; *) exec podman "$@" ;; esac'
+    monkeypatch.setenv("PATH", f"{podman.folder / 'bin'}:/usr/bin:/bin")
+    (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{podman.folder / 'bin'}:/usr/bin:/bin")
+    engine = Engine("docker")
+    assert engine.check() == "28.0.0"
+    runner = ContainerRunner(engine, tmp_path, None, "cpu")
+    runner.resolve(reference(podman.pinned(PYTHON_IMAGE)))
+    report = runner.probe(Asked("none", "full", 60), lambda _: None)
+    assert (runner.name, report.facts["os"]) == ("docker", "debian 12")
+
+
+@pytest.mark.xdist_group("containers")
+def test_an_image_that_is_not_here_is_pulled_by_its_digest(podman: Podman, tmp_path: Path) -> None:
+    with registry(tmp_path / "registry") as found:
+        podman.trust(found.host)
+        name = f"{found.host}/team/python:3.11"
+        digest_file = tmp_path / "digest"
+        podman("push", "--quiet", "--digestfile", digest_file, PYTHON_IMAGE, name)
+        wanted = reference(f"{name}@{digest_file.read_text().strip()}")
+        runner = ContainerRunner(Engine("podman"), tmp_path, None, "cpu")
+        try:
+            assert runner.resolve(wanted) == wanted
+            assert runner.probe(Asked("none", "full", 60), lambda _: None).facts["os"] == "debian 12"
+            with pytest.raises(UsageError, match="could not be pulled"):
+                Engine("podman").resolve(replace(wanted, digest=DIGEST))
+        finally:
+            podman("image", "untag", f"{wanted.repository}@{wanted.digest}", check=False)
+            podman.trust("127.0.0.1:1")
