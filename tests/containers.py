@@ -26,6 +26,8 @@ default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 netns = "none"
 [engine]
 runtime = "runc"
+lock_type = "file"
+tmp_dir = "{folder}/libpod"
 """
 
 PYTHON_IMAGE, TORCH_IMAGE = "localhost/ptguard/python:3.11", "localhost/ptguard/torch:2.13.0"
@@ -104,7 +106,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _write(folder: Path) -> None:
     (folder / "bin").mkdir(parents=True, exist_ok=True)
-    (folder / "containers.conf").write_text(CONF)
+    (folder / "containers.conf").write_text(CONF.format(folder=folder))
     (folder / "registries.conf").write_text("")
     # By CONTAINERS_STORAGE_CONF every run would take 20 s: podman then waits for its own clean-up in vain (4.3).
     where = f'--root "{folder}/store" --runroot "{folder}/run"'

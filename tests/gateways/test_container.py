@@ -148,18 +148,20 @@ def test_docker_s_words_run_a_container_where_podman_takes_them(
 
 @pytest.mark.xdist_group("containers")
 def test_an_image_that_is_not_here_is_pulled_by_its_digest(podman: Podman, tmp_path: Path) -> None:
+    folder = tmp_path / "image"
+    folder.mkdir()
+    (folder / "x").write_text("an image of this test alone")
+    podman.build(own := "localhost/ptguard/pulled:1", folder, f"FROM {PYTHON_IMAGE}\nCOPY x /x\n")
     with registry(tmp_path / "registry") as found:
         podman.trust(found.host)
         name = f"{found.host}/team/python:3.11"
-        digest_file = tmp_path / "digest"
-        podman("push", "--quiet", "--digestfile", digest_file, PYTHON_IMAGE, name)
-        wanted = reference(f"{name}@{digest_file.read_text().strip()}")
+        podman("push", "--quiet", "--digestfile", tmp_path / "digest", own, name)
+        podman("rmi", "--force", own)
+        wanted = reference(f"{name}@{(tmp_path / 'digest').read_text().strip()}")
         runner = ContainerRunner(Engine("podman"), tmp_path, None, "cpu")
-        try:
-            assert runner.resolve(wanted) == wanted
-            assert runner.probe(Asked("none", "full", 60), lambda _: None).facts["os"] == "debian 12"
-            with pytest.raises(UsageError, match="could not be pulled"):
-                Engine("podman").resolve(replace(wanted, digest=DIGEST))
-        finally:
-            podman("image", "untag", f"{wanted.repository}@{wanted.digest}", check=False)
-            podman.trust("127.0.0.1:1")
+        assert runner.resolve(wanted) == wanted
+        assert runner.probe(Asked("none", "full", 60), lambda _: None).facts["os"] == "debian 12"
+        podman("rmi", "--force", f"{wanted.repository}@{wanted.digest}")
+        with pytest.raises(UsageError, match="could not be pulled"):
+            Engine("podman").resolve(replace(wanted, digest=DIGEST))
+    podman.trust("127.0.0.1:1")
