@@ -67,8 +67,9 @@ def podman(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod
     for name, value in engine.env.items():
         monkeypatch.setenv(name, value)
         env[name] = value
-    yield engine
-    left = engine.containers()
-    for name in left:
-        engine("rm", "--force", "--time", "0", name, check=False)
+    with containers.alone(engine):
+        yield engine
+        left = engine.containers()
+        for name in left:
+            engine("rm", "--force", "--time", "0", name, check=False)
     assert left == [], "containers were left behind"

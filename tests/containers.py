@@ -151,9 +151,16 @@ def _need(*programs: str) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def alone(engine: Podman) -> Iterator[None]:
+    """Hold the engine for one test: what others run in it must be neither counted nor killed."""
+    with _locked(engine.folder, "in-use"):
+        yield
+
+
+@contextmanager
+def _locked(folder: Path, name: str = "lock") -> Iterator[None]:
     """Hold the lock of the cache: several workers ask at once, one of them makes."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (folder / name).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

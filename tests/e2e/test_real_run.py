@@ -8,7 +8,7 @@ import pytest
 from tests.containers import PYTHON_IMAGE, TORCH_IMAGE, Podman, with_torch
 from tests.e2e.team import Team
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("containers")]
+pytestmark = pytest.mark.e2e
 COMMAND = 'command = ["python3", "-c", "import net; assert net.WEIGHTS == [1, 2, 3]"]'
 
 

@@ -128,7 +128,6 @@ def reference(text: str) -> ImageReference:
     return found
 
 
-@pytest.mark.xdist_group("containers")
 def test_docker_s_words_run_a_container_where_podman_takes_them(
     podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,7 +145,6 @@ def test_docker_s_words_run_a_container_where_podman_takes_them(
     assert (runner.name, report.facts["os"]) == ("docker", "debian 12")
 
 
-@pytest.mark.xdist_group("containers")
 def test_an_image_that_is_not_here_is_pulled_by_its_digest(podman: Podman, tmp_path: Path) -> None:
     folder = tmp_path / "image"
     folder.mkdir()

@@ -20,7 +20,6 @@ from ptguard.value import replace
 from tests.containers import PYTHON_IMAGE, Podman
 from tests.support import Repo, run
 
-pytestmark = pytest.mark.xdist_group("containers")
 ASKED = Asked("none", "full", 60)
 
 
