@@ -84,10 +84,9 @@ def images_in(source: str, data: bytes) -> Found | Problem:
         read = named
     if not read:
         return _missing_image(path, f"{shown(path, 200)} declares no image")
-    built = next((image for image in read if image.built), None)
-    if built is not None:
-        why = f"{shown(built.part, 60)} is built, not pulled: name its Dockerfile as the source"
-        return _lost(path, why, built.line)
+    untold = next((image for image in read if image.lost), None)
+    if untold is not None:
+        return _lost(path, shown(untold.lost or "", 160), untold.line)
     return read
 
 

@@ -16,13 +16,13 @@ from ptguard.value import value
 class Image:
     """An image as it stands there: ``part`` names what it belongs to, ``line`` is from 1.
 
-    ``built``: it is not pulled but built from a Dockerfile, and has no text.
+    ``lost`` says why it cannot be told; it then has no text.
     """
 
     part: str
     text: str
     line: int | None
-    built: bool = False
+    lost: str | None = None
 
 
 class LostError(Exception):
@@ -75,11 +75,30 @@ def gitlab(roots: Sequence[Node]) -> Iterator[Image]:
         for name, job in _tables(root):
             if name in _NO_JOBS or name.startswith("."):
                 continue
-            own = _gitlab(job.get("image"), f"the image of {name}")
+            try:
+                own = _inherited(root, name, job, ())
+            except LostError as lost:
+                yield Image(name, "", lost.line, str(lost))
+                continue
             if own is not None:
                 yield Image(name, own.text, own.line)
-            elif job.get("extends") is not None and default is None:
-                raise LostError(f"the job {name} extends another, whose image it may take", job.items["extends"].line)
+
+
+def _inherited(root: Table, name: str, job: Table, seen: tuple[str, ...]) -> Scalar | None:
+    """Give the image of a job or template: its own, else that of what it extends, the last named first."""
+    own = _gitlab(job.get("image"), f"the image of {name}")
+    above = job.get("extends")
+    if own is not None or above is None:
+        return own
+    for item in reversed(above.items if isinstance(above, Rows) else (above,)):
+        template = _text(item, f"what {name} extends")
+        found = root.items.get(template.text) if template else None
+        if template is None or not isinstance(found, Table) or template.text in (*seen, name):
+            raise LostError(f"{name} extends what is not in this file", item.line)
+        image = _inherited(root, template.text, found, (*seen, name))
+        if image is not None:
+            return image
+    return None
 
 
 def _gitlab(node: Node | None, what: str) -> Scalar | None:
@@ -91,12 +110,14 @@ def compose(roots: Sequence[Node]) -> Iterator[Image]:
     for root in roots:
         for name, service in _tables(root.get("services") if isinstance(root, Table) else None):
             if service.get("extends") is not None:
-                raise LostError(f"the service {name} extends another one", service.items["extends"].line)
+                yield Image(name, "", service.items["extends"].line, f"the service {name} extends another one")
+                continue
             found = _text(service.get("image"), f"the image of {name}")
             if found is not None and service.get("build") is None:
                 yield Image(name, found.text, found.line)
             elif service.get("build") is not None:
-                yield Image(name, "", service.items["build"].line, built=True)
+                why = f"{name} is built, not pulled: name its Dockerfile as the source"
+                yield Image(name, "", service.items["build"].line, why)
 
 
 def kubernetes(roots: Sequence[Node]) -> Iterator[Image]:
