@@ -8,7 +8,6 @@ import json
 import os
 import queue
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from ptguard.audit.share import Judged, Share, judge_share
 from ptguard.errors import PtguardError, ToolFailedError
 from ptguard.gateways.git import Git
 from ptguard.gateways.process import started
+from ptguard.later import Later
 from ptguard.model import Problem, RefUpdate, RemoteState, Status, TagVerdict
 from ptguard.remotes import Clone, configured
 from ptguard.trust import Choice, client_policy
@@ -35,15 +35,12 @@ def judged_apart(share: Share, cache: Cache, jobs: int) -> Iterator[Judged]:
     Raises:
         ToolFailedError: a worker ended before its share did.
     """
-    answers: queue.Queue[_Answer] = queue.Queue(maxsize=4096)
+    answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()  # without bounds: who is called off must not wait here
     parts = [range(len(share.tags) * n // jobs, len(share.tags) * (n + 1) // jobs) for n in range(jobs)]
-    threads = [
-        threading.Thread(target=_tend, args=(share, cache, part, number, answers), daemon=True)
-        for number, part in enumerate(parts)
-    ]
-    for thread in threads:
-        thread.start()
-    left = len(threads)
+    for number, part in enumerate(parts):
+        # Where the audit is called off, `finish` ends what they started and waits until none of them can start more.
+        Later(lambda part=part, number=number: _tend(share, cache, part, number, answers))  # type: ignore[misc]
+    left = len(parts)
     while left:
         answer = answers.get()
         if answer is None:
@@ -54,7 +51,7 @@ def judged_apart(share: Share, cache: Cache, jobs: int) -> Iterator[Judged]:
             yield answer
 
 
-def _tend(share: Share, cache: Cache, part: range, number: int, answers: "queue.Queue[_Answer]") -> None:
+def _tend(share: Share, cache: Cache, part: range, number: int, answers: "queue.SimpleQueue[_Answer]") -> None:
     """Start a worker for ``part`` of the tags and pass on what it answers; None when it has ended well."""
     try:
         home = share.home / f"share-{number}"
@@ -62,7 +59,9 @@ def _tend(share: Share, cache: Cache, part: range, number: int, answers: "queue.
         told = json.dumps(_told(share, cache, part, home)).encode("ascii")
         with started([sys.executable, "-I", "-m", _MODULE], env=dict(os.environ)) as process:
             assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
-            process.stdin.write(told)
+            left = memoryview(told)
+            while left:  # a signal may cut a write to a pipe short
+                left = left[process.stdin.write(left) :]
             process.stdin.close()
             seen = 0
             for line in iter(lambda: process.stdout.readline(_LIMIT), b""):  # type: ignore[union-attr]
