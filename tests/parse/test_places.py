@@ -1,5 +1,8 @@
 """Every place in YAML and JSON that declares an image: what stands there, on which line, and what is never guessed."""
 
+import re
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +32,11 @@ DECLARING = [
     (".gitlab-ci.yml:test", "image: python:3.11\ntest:\n  image: {}\n", 3),
     (".gitlab-ci.yml", ".base:\n  image: other:1\ntest:\n  image: {}\n  extends: .base\n", 4),
     (".gitlab-ci.yml:t", ".a: {{image: other:1}}\n.b:\n  image: {}\nt: {{extends: [.a, .b]}}\nu: {{extends: x}}\n", 3),
+    (".gitlab-ci.yml:t", "image: {}\nt: {{script: x}}\n", 1),
+    (".gitlab-ci.yml:t", "image: {}\nt: {{script: x, inherit: {{default: [image, tags]}}}}\n", 1),
+    (".gitlab-ci.yml:train:gpu", "train:gpu:\n  image: {}\ntest:\n  image: python:3.11\n", 2),
+    (".gitlab-ci.yml:train/gpu", "train/gpu:\n  image: {}\ntest:\n  image: python:3.11\n", 2),
+    (".gitlab-ci.yml", "image: {}\nt:\n  script: !reference [.x, script]\n", 1),
     ("compose.yaml", "services:\n  trainer:\n    image: {}\n", 3),
     ("docker-compose.gpu.yml:trainer", "services:\n  trainer:\n    image: {}\n  db:\n    image: postgres:16\n", 3),
     ("deploy/train.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: t\n    image: {}\n", 6),
@@ -46,6 +54,7 @@ DECLARING = [
         9,
     ),
     ("task.yaml", "name: train\nresources:\n  image_id: docker:{}\nrun: python train.py\n", 3),
+    ("task.yaml", "name: pipeline\n---\nresources: {{any_of: [{{cloud: aws}}], image_id: 'docker:{}'}}\nrun: x\n", 3),
     (
         ".devcontainer/devcontainer.json",
         '// c\n{{\n  /* "image": "no" */\n  "name": "a // b",\n  "image": "{}",\n}}\n',
@@ -98,6 +107,25 @@ REFUSED = [
     (".gitlab-ci.yml", ".a: {extends: .b}\n.b: {extends: .a}\ntest: {extends: .a}", "unresolvable", "extends what"),
     (".gitlab-ci.yml", f"image: {REF}\n.b: {{image: {OTHER}}}\nt: {{extends: .b}}\n", "conflict", "yml:2 and"),
     (".gitlab-ci.yml", "test: {image: !reference [.x, image]}", "unresolvable", "no plain text"),
+    (".gitlab-ci.yml", f"default: !reference [.x]\nimage: {REF}\n", "unresolvable", "a tag of its own"),
+    (".gitlab-ci.yml:t", f"image: {REF}\nt: !reference [.x]\n", "unresolvable", "a tag of its own"),
+    (".gitlab-ci.yml:t", f"image: {REF}\nt: {{inherit: {{default: false}}}}\n", "missing", "t of"),
+    (".gitlab-ci.yml:t", f"image: {REF}\nt: {{inherit: {{default: [tags]}}}}\n", "missing", "t of"),
+    (".gitlab-ci.yml:t", f"image: {REF}\n.b: {{inherit: {{default: no}}}}\nt: {{extends: .b}}\n", "missing", "t of"),
+    (".gitlab-ci.yml:t", f"image: {REF}\nt: {{trigger: other/project}}\n", "missing", "t of"),
+    (
+        "compose.yml",
+        f"services: {{t: !reset {{image: {REF}}}, u: {{image: {REF}}}}}",
+        "unresolvable",
+        "a tag of its own",
+    ),
+    ("compose.yml", f"services: {{t: {{image: !reset null}}, u: {{image: {REF}}}}}", "unresolvable", "no plain text"),
+    ("compose.yml", "services: {t: {image: !!binary cgyy}}", "unresolvable", "no plain text"),
+    ("compose.yml", f"services: {{t: {{image: 'null'}}, u: {{image: {REF}}}}}", "conflict", "different images"),
+    ("compose.yml", 'services: {t: {image: "\\UFFFFFFFF"}}', "unresolvable", "no YAML"),
+    ("compose.yml", f"a: b # c\u2028services: {{t: {{image: {REF}}}}}", "unresolvable", "a line break"),
+    ("compose.yml", f"a: b # c\u0085services: {{t: {{image: {REF}}}}}", "unresolvable", "a line break"),
+    ("k.yml", f"apiVersion: v1\nkind: Pod\nspec: {{containers: !x [{{image: {REF}}}]}}", "unresolvable", "of its own"),
     ("compose.yml", "services: {t: {build: .}}", "unresolvable", "built, not pulled"),
     ("compose.yml", f"services: {{t: {{build: ., image: {REF}}}}}", "unresolvable", "built, not pulled"),
     ("compose.yml", "services: {t: {image: '${IMAGE:-x}'}}", "unresolvable", "filled in from outside"),
@@ -111,6 +139,12 @@ REFUSED = [
         "filled",
     ),
     ("task.yaml", "resources: {image_id: ami-123}\nrun: x", "unresolvable", "no container's"),
+    (
+        "task.yaml",
+        f"resources: {{image_id: 'docker:{REF}', any_of: [{{image_id: 'docker:{OTHER}'}}]}}\nrun: x",
+        "unresolvable",
+        "any_of",
+    ),
     ("other.yml", "a: 1", "unresolvable", "cannot be read for an image yet"),
     ("other.yml", "", "unresolvable", "cannot be read for an image yet"),
     ("compose.yml", "a: [", "unresolvable", "no YAML"),
@@ -120,7 +154,16 @@ REFUSED = [
     ("compose.yml", "a: \x00", "unresolvable", "no YAML"),
     (".devcontainer.json", '{"image": "a", "image": "b"}', "unresolvable", "stands twice"),
     (".devcontainer.json", "{image: x}", "unresolvable", "no JSON"),
-    (".devcontainer.json", '{"build": {"dockerfile": "D"}}', "missing", "declares no image"),
+    (".devcontainer.json", "{}", "missing", "declares no image"),
+    (".devcontainer.json", '{"build": {"dockerfile": "D"}}', "unresolvable", "name its Dockerfile"),
+    (".devcontainer.json", f'{{"image": "{REF}", "build": {{"dockerfile": "D"}}}}', "unresolvable", "it has build"),
+    (".devcontainer.json", f'{{"image": "{REF}", "dockerFile": "D"}}', "unresolvable", "it has dockerFile"),
+    (".devcontainer.json", f'{{"image": "{REF}", "dockerComposeFile": "c.yml"}}', "unresolvable", "dockerComposeFile"),
+    (".devcontainer.json", f'{{"image": "{REF}"}} /* never closed', "unresolvable", "no JSON"),
+    (".devcontainer.json", f'{{"image": "{REF}"}} /*/', "unresolvable", "no JSON"),
+    (".devcontainer.json", "/* " * 40_000, "unresolvable", "no JSON"),
+    (".devcontainer.json", '"\\' * 60_000, "unresolvable", "no JSON"),
+    (".devcontainer.json", " " * (MAX_BYTES + 1), "unresolvable", "more than 131072"),
     (".devcontainer.json", "[" * 100_000, "unresolvable", "too deep"),
 ]
 
@@ -160,6 +203,18 @@ def test_one_without_a_digest_speaks_for_those_that_have_one() -> None:
     assert (found.reference.digest, found.location.line) == (None, 5)
 
 
+def test_one_without_a_digest_does_not_reconcile_two_that_differ() -> None:
+    digests = ["", f"@{DIGEST}", "@sha256:" + "b" * 64]
+    for ends in permutations(digests):
+        found = read("compose.yml", "services:\n" + "".join(f"  s{end[8:9]}: {{image: {REF}{end}}}\n" for end in ends))
+        assert isinstance(found, Problem) and found.reason == "conflict"
+    reference = parse_reference(f"{REF}@{DIGEST}")
+    assert not isinstance(reference, Problem)
+    text = "services: {{a: {{image: {0}}}, b: {{image: {0}{1}}}}}"
+    whole = pinned("compose.yml", text.format(REF, digests[2]).encode(), reference)
+    assert whole == text.format(f"{REF}@{DIGEST}", "").encode()
+
+
 DOCKERFILES = [
     ("FROM {}\n", "FROM {}@{}\n"),
     ("ARG I={}\nFROM $I\n", "ARG I={}\nFROM $I@{}\n"),
@@ -188,6 +243,65 @@ def test_a_file_that_declares_another_image_is_not_pinned() -> None:
     assert isinstance(odd, bytes) or odd.reason == "unresolvable"
 
 
+def test_a_task_names_its_image_behind_the_word_docker() -> None:
+    found = read("task.yaml", "resources: {image_id: 'docker:ubuntu'}\nrun: x\n")
+    assert isinstance(found, DeclaredImage) and str(found.reference) == "docker.io/library/ubuntu"
+    found = read("task.yaml", "resources: {image_id: 'docker:docker:24'}\nrun: x\n")
+    assert isinstance(found, DeclaredImage) and str(found.reference) == "docker.io/library/docker:24"
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [
+        ("a/Dockerfile", ("a/Dockerfile", None)),
+        ("a:b/Dockerfile:x", ("a:b/Dockerfile", "x")),
+        ("a:b/c", ("a:b/c", None)),
+        ("compose.yml:", ("compose.yml:", None)),
+        (".gitlab-ci.yml:a:b/c:d", (".gitlab-ci.yml", "a:b/c:d")),
+        ("notes.txt:x", ("notes.txt", "x")),
+        (":x", (":x", None)),
+    ],
+)
+def test_a_source_is_a_path_and_perhaps_a_part(source: str, parts: tuple[str, str | None]) -> None:
+    assert split_source(source) == parts
+
+
+# source, text with {} for what the digest stands in, before and after: "" or "@" and the digest
+UNUSUAL = [
+    ("Dockerfile", f"FROM --platform=linux/amd64 \\\n    {REF}{{}} \\\n    AS x\n"),
+    ("Dockerfile", f"FROM \\\n# {REF}\n  {REF}{{}}\n"),
+    ("Dockerfile", f"\ufeff# escape=`\r\nFROM `\r\n {REF}{{}}\r\n"),
+    ("compose.yml", f"services:\n  t:\n    image: >-\n      {REF}{{}}\n"),
+    (".devcontainer.json", f'{{{{"image":\n\n "{REF}{{}}"}}}}'),
+    ("k.yml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n" + f"  - image: {REF}{{0}}\n" * 300),
+    (
+        f"{WORKFLOW}:z",
+        "jobs:\n"
+        + "".join(f"  x{n}:\n    container: {OTHER}@sha256:{'b' * 64}\n" for n in range(200))
+        + f"  z:\n    container: {REF}{{}}\n",
+    ),
+    ("compose.yml", f"services:\n  a: {{{{labels: [{REF}], image: {REF}{{0}}}}}}\n  b: {{{{image: {REF}{{0}}}}}}\n"),
+    ("compose.yml", f"services:\n  a:\n    image: >- # {REF}\n      {REF}{{0}}\n  b: {{{{image: {REF}{{0}}}}}}\n"),
+    ("compose.yml:u", f"services: {{{{t: {{{{image: {REF}}}}}, u: {{{{image: {REF}{{}}}}}}}}}}\n"),
+    ("compose.yml", f"services: {{{{t: {{{{image: {REF}{{0}}}}}}, u: {{{{image: {REF}{{0}}}}}}}}}}\n"),
+]
+
+
+@pytest.mark.parametrize("held", ["", "@sha256:" + "0" * 64])
+@pytest.mark.parametrize(("source", "text"), UNUSUAL)
+def test_what_is_written_in_an_unusual_way_is_pinned_too(source: str, text: str, held: str) -> None:
+    reference = parse_reference(f"{REF}@{DIGEST}")
+    assert not isinstance(reference, Problem)
+    assert pinned(source, text.format(held).encode(), reference) == text.format(f"@{DIGEST}").encode()
+
+
+def test_a_digest_in_an_argument_of_its_own_is_replaced_there() -> None:
+    reference = parse_reference(f"{REF}@{DIGEST}")
+    assert not isinstance(reference, Problem)
+    before = f"ARG D=sha256:{'b' * 64}\nFROM {REF}@$D\n".encode()
+    assert pinned("Dockerfile", before, reference) == before.replace(b"b" * 64, b"a" * 64)
+
+
 @given(st.text(alphabet="ab:-[]{}*&!'\"\n #,|>%@?", max_size=80), st.sampled_from([s for s, _, _ in DECLARING]))
 def test_no_text_breaks_a_reader(text: str, source: str) -> None:
     assert images_in(source, text.encode()) is not None
@@ -205,5 +319,7 @@ def test_a_changed_file_is_read_or_refused_and_what_is_pinned_reads_as_that(data
     assert not isinstance(reference, Problem)
     found = pinned(source, changed, reference)
     if isinstance(found, bytes):
+        bare = [re.sub(rb"@?sha256:[0-9a-f]{64}", b"", whole) for whole in (changed, found)]
+        assert bare[0] == bare[1]
         again = declared_image(source, found, None, None)
         assert isinstance(again, DeclaredImage) and again.reference == reference

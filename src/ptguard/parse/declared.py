@@ -9,9 +9,10 @@ from typing import Final
 
 from ptguard.model import DeclaredImage, ImageFacts, ImageReference, Location, Oid, Problem
 from ptguard.parse import dockerfile
+from ptguard.parse.devcontainer import devcontainer
 from ptguard.parse.image import facts_of, parse_reference, same_image
 from ptguard.parse.image.pyproject import expected_facts, read_pyproject
-from ptguard.parse.places import Image, LostError, devcontainer, read_yaml
+from ptguard.parse.places import Image, LostError, read_yaml
 from ptguard.text import shown
 from ptguard.value import fields, replace, value
 
@@ -32,7 +33,14 @@ class Kind:
 
 
 def split_source(source: str) -> tuple[str, str | None]:
-    """Give the path of a source, and the part of the file that it names: ``compose.yml:trainer``."""
+    """Give the path of a source, and the part of the file that it names: ``compose.yml:trainer``.
+
+    The part may hold colons and slashes (GitLab's jobs do) behind the name of a file of a known kind.
+    """
+    for found in re.finditer(":", source):
+        head, rest = source[: found.start()], source[found.end() :]
+        if rest and _kind(head) is not None:
+            return head, rest
     path, colon, part = source.rpartition(":")
     return (path, part) if colon and path and part and "/" not in part else (source, None)
 
@@ -67,7 +75,7 @@ def declared_image(path: str, data: bytes, commit: Oid | None, expect: ImageFact
 def images_in(source: str, data: bytes) -> Found | Problem:
     """Give every image that ``source`` means, at least one, as it stands in the file."""
     path, part = split_source(source)
-    kind = next((k for k in _KINDS if re.fullmatch(k.name, path)), None)
+    kind = _kind(path)
     try:
         read = kind.read(path, data, part) if kind else None
     except LostError as lost:
@@ -97,10 +105,13 @@ def _one(source: str, images: Found, commit: Oid | None) -> Image | Problem:
     if plain is not None or len(images) == 1:
         return plain or images[0]
     known = [(image, found) for image, found in read if isinstance(found, ImageReference)]
-    first, wanted = next(((i, f) for i, f in known if f.digest is None), known[0])
     path = split_source(source)[0]
+    agreed: dict[ImageReference, Image] = {}  # one without digest is the same as each of two that differ
     for image, found in known:
-        if not same_image(found, wanted):
+        first = next((held for other, held in agreed.items() if not same_image(found, other)), None)
+        if first is None:
+            agreed.setdefault(found, image)
+        else:
             places = [_place(Location(path, one.line)) for one in (image, first)]
             return Problem(
                 "conflict",
@@ -110,7 +121,7 @@ def _one(source: str, images: Found, commit: Oid | None) -> Image | Problem:
                 fix=f'name the one that is meant under [image] sources: "{path}:{image.part or "NAME"}"',
                 location=Location(path, image.line, commit),
             )
-    return first
+    return next((image for found, image in agreed.items() if found.digest is None), known[0][0])
 
 
 def _lost(path: str, why: str, line: int | None) -> Problem:
@@ -242,5 +253,11 @@ _KINDS: tuple[Kind, ...] = (
     Kind("devcontainer.json", _ANY + r"\.?devcontainer\.json", _devcontainer),
     Kind("a Kubernetes manifest or SkyPilot task", _ANY + r"[^/]+\.ya?ml", _yaml(None)),
 )
+
+
+def _kind(path: str) -> Kind | None:
+    return next((kind for kind in _KINDS if re.fullmatch(kind.name, path)), None)
+
+
 _WITH_PARTS_OF_ITS_OWN: Final = ("a Dockerfile",)
 """Their readers follow the part themselves: a stage is not only looked up but built upon others."""

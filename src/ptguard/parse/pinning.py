@@ -4,19 +4,24 @@ No edit is believed: the new bytes are read again, and must declare just the ima
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ptguard.model import ImageReference, Problem
 from ptguard.parse.declared import images_in, split_source
 from ptguard.parse.image import parse_reference
+from ptguard.parse.places import Image
 from ptguard.text import shown
 
-_MAX_EDITS: Final = 64
-_DIGEST: Final = re.compile(rb"@sha256:[0-9a-f]{64}")
+_MAX_READINGS: Final = 200
+"""Of the whole file, each with one edit more: a file of the greatest size takes about a second to read."""
+
+_MAX_TRIED: Final = 64
+_DIGEST: Final = re.compile(rb"sha256:[0-9a-f]{64}")
 # Behind a word that may end a reference: a name, a tag, or a variable.
 _ENDS: Final = re.compile(rb"(?<=[A-Za-z0-9}_])(?=[\s\"',#\]}]|$)")
-_MAX_TRIED: Final = 64
+
+Read = Sequence[tuple[Image, ImageReference]]
 
 
 def pinned(source: str, data: bytes, reference: ImageReference) -> bytes | Problem:
@@ -25,18 +30,29 @@ def pinned(source: str, data: bytes, reference: ImageReference) -> bytes | Probl
     An old digest is replaced where it stands, also in a Dockerfile's ARG; where there is none, the new one is put
     behind the reference. A Problem where the file declares another image, or no such edit can be made.
     """
-    wrong = _other(source, data, reference)
+    read = _read(source, data)
+    if isinstance(read, Problem):
+        return read
+    wrong = next((i for i, r in read if (r.repository, r.tag) != (reference.repository, reference.tag)), None)
     if wrong is not None:
-        return wrong
-    for _ in range(_MAX_EDITS):
-        left = _left(source, data, reference)
-        if not left:
-            return data
-        digest = f"@{reference.digest}".encode("ascii")
-        edited = next((new for new in _edits(data, left[0], digest) if _better(source, data, new, reference)), None)
-        if edited is None:
-            break
-        data = edited
+        words = f"{shown(source, 200)} declares {shown(wrong.text, 200)}, not {reference}"
+        return Problem("conflict", words, wrong.text, str(reference), "make all sources declare the same image")
+    readings = 0
+    while left := [image for image, found in read if found != reference]:
+        for new, least in _edits(data, left, str(reference.digest).encode("ascii")):
+            readings += 1
+            after = _read(source, new)
+            if not isinstance(after, Problem) and _pins(read, after, reference) >= least:
+                data, read = new, after
+                break
+            if readings >= _MAX_READINGS:
+                return _by_hand(source, reference)
+        else:
+            return _by_hand(source, reference)
+    return data
+
+
+def _by_hand(source: str, reference: ImageReference) -> Problem:
     where = shown(split_source(source)[0], 200)
     return Problem(
         "unresolvable",
@@ -47,53 +63,74 @@ def pinned(source: str, data: bytes, reference: ImageReference) -> bytes | Probl
     )
 
 
-def _references(source: str, data: bytes) -> list[tuple[ImageReference | None, int | None]] | None:
-    """Give each image that the source means with its line; None where it cannot be read."""
-    found = images_in(source, data)
-    if isinstance(found, Problem):
-        return None
-    read = ((parse_reference(image.text), image.line) for image in found)
-    return [(None if isinstance(one, Problem) else one, line) for one, line in read]
-
-
-def _other(source: str, data: bytes, reference: ImageReference) -> Problem | None:
+def _read(source: str, data: bytes) -> Read | Problem:
+    """Give each image that the source means, as it stands there and as it is read."""
     found = images_in(source, data)
     if isinstance(found, Problem):
         return found
+    read = []
     for image in found:
-        read = parse_reference(image.text)
-        if isinstance(read, Problem):
-            return read
-        if (read.repository, read.tag) != (reference.repository, reference.tag):
-            words = f"{shown(source, 200)} declares {shown(image.text, 200)}, not {reference}"
-            return Problem("conflict", words, image.text, str(reference), "make all sources declare the same image")
-    return None
+        one = parse_reference(image.text)
+        if isinstance(one, Problem):
+            return one
+        read.append((image, one))
+    return read
 
 
-def _left(source: str, data: bytes, reference: ImageReference) -> list[int | None]:
-    """Give the lines of the images that are not ``reference`` yet."""
-    return [line for found, line in _references(source, data) or [] if found != reference]
+def _pins(before: Read, after: Read, reference: ImageReference) -> int:
+    """Give how many images an edit pins; none where another one is no longer what it was."""
+    if len(before) != len(after):
+        return 0
+    changed = [now for (_, was), (_, now) in zip(before, after, strict=True) if was != now]
+    return len(changed) if all(now == reference for now in changed) else 0
 
 
-def _better(source: str, old: bytes, new: bytes, reference: ImageReference) -> bool:
-    """Tell whether an edit pins one image or more and leaves every other one what it was."""
-    before, after = _references(source, old), _references(source, new)
-    if before is None or after is None or len(before) != len(after):
-        return False
-    changed = [now for was, now in zip(before, after, strict=True) if was != now]
-    return bool(changed) and all(now[0] == reference for now in changed)
+def _edits(data: bytes, left: Sequence[Image], digest: bytes) -> Iterator[tuple[bytes, int]]:
+    """Give edited files, each with the number of images that it must pin, at the least, so that no edit is in vain.
+
+    First all the images in ``left`` whose text stands once on its line. Then one edit each, for the first image: its
+    text on its line or below, an old digest anywhere, the end of a word on its line.
+    """
+    starts = [0, *(found.end() for found in re.finditer(rb"\n", data))]
+    texts = [(_start(starts, image), image.text.encode("utf-8")) for image in left]
+    alone = [(data.find(text, at), text) for at, text in texts if data.count(text, at, _end(data, at)) == 1]
+    if alone:
+        yield _edited(data, [(at, at + len(text), _with(text, digest)) for at, text in sorted(set(alone))]), len(alone)
+    start, text = texts[0]
+    for _ in range(_MAX_TRIED):
+        start = data.find(text, start)
+        if start < 0:
+            break
+        yield _edited(data, [(start, start + len(text), _with(text, digest))]), 1
+        start += len(text)
+    for _, old in zip(range(_MAX_TRIED), _DIGEST.finditer(data), strict=False):
+        yield _edited(data, [(*old.span(), digest)]), 1
+    start = texts[0][0]
+    ends = _ENDS.finditer(data, start, len(data) if left[0].line is None else _end(data, start))
+    for _, place in zip(range(_MAX_TRIED), ends, strict=False):
+        yield _edited(data, [(*place.span(), b"@" + digest)]), 1
 
 
-def _edits(data: bytes, line: int | None, digest: bytes) -> Iterator[bytes]:
-    """Give the file with one edit each: an old digest replaced, anywhere; else the new one put in on ``line``."""
-    for number, old in enumerate(_DIGEST.finditer(data)):
-        if number < _MAX_TRIED:
-            yield data[: old.start()] + digest + data[old.end() :]
-    start = 0
-    for _ in range((line or 1) - 1):
-        start = data.find(b"\n", start) + 1
-    end = data.find(b"\n", start) if line is not None else len(data)
-    stop = len(data) if end < 0 else end
-    for number, place in enumerate(_ENDS.finditer(data, start, stop)):
-        if number < _MAX_TRIED:
-            yield data[: place.start()] + digest + data[place.start() :]
+def _start(starts: Sequence[int], image: Image) -> int:
+    """Give where the line of an image starts; the file's start where the line is not known or counted otherwise."""
+    line = image.line or 1
+    return starts[line - 1] if line <= len(starts) else 0
+
+
+def _end(data: bytes, start: int) -> int:
+    """Give where the line that starts there ends."""
+    end = data.find(b"\n", start)
+    return len(data) if end < 0 else end
+
+
+def _with(text: bytes, digest: bytes) -> bytes:
+    return text.partition(b"@")[0] + b"@" + digest
+
+
+def _edited(data: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
+    """Give the bytes with each range (start, end, new bytes) replaced; ranges in order, none within another."""
+    parts, at = [], 0
+    for start, end, new in edits:
+        parts += [data[at:start], new]
+        at = end
+    return b"".join([*parts, data[at:]])

@@ -1,12 +1,10 @@
-"""Where files in YAML and JSON with comments declare images: one function a kind, from the document to its images.
+"""Where files in YAML declare images: one function a kind, from the documents to their images.
 
 Each gives every image with the name of what it belongs to (a job, a service, a container), so that a source such as
 ``compose.yml:trainer`` can name the one that is meant. What would come from elsewhere is a :class:`LostError`.
 """
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ptguard.parse.yamldoc import Node, Rows, Scalar, Table, YamlError, documents
 from ptguard.value import value
@@ -36,17 +34,28 @@ class LostError(Exception):
 
 def _text(node: Node | None, what: str) -> Scalar | None:
     """Give a plain text, None where there is nothing."""
-    if node is None or (isinstance(node, Scalar) and node.text in ("", "~", "null")):
+    if node is None:
         return None
     if not isinstance(node, Scalar) or node.tagged:
         raise LostError(f"{what} is no plain text", node.line)
-    return node
+    return None if node.null or not node.text else node
+
+
+def _plain(node: Node, what: str) -> None:
+    """Make sure that what stands there is meant as it stands, not as a tag such as ``!reset`` has it."""
+    if node.tagged:
+        raise LostError(f"{what} has a tag of its own", node.line)
 
 
 def _tables(node: Node | None) -> Iterator[tuple[str, Table]]:
     """Give the tables below a table, by name."""
+    if node is not None:
+        _plain(node, "a table")
     if isinstance(node, Table):
-        yield from ((name, item) for name, item in node.items.items() if isinstance(item, Table))
+        for name, item in node.items.items():
+            _plain(item, name)
+            if isinstance(item, Table):
+                yield name, item
 
 
 def github(roots: Sequence[Node]) -> Iterator[Image]:
@@ -54,6 +63,8 @@ def github(roots: Sequence[Node]) -> Iterator[Image]:
     for root in roots:
         for name, job in _tables(root.get("jobs") if isinstance(root, Table) else None):
             held = job.get("container")
+            if held is not None:
+                _plain(held, f"the container of {name}")
             found = _text(held.get("image") if isinstance(held, Table) else held, f"the container of {name}")
             if found is not None:
                 yield Image(name, found.text, found.line)
@@ -63,20 +74,24 @@ _NO_JOBS = frozenset({"default", "variables", "stages", "workflow", "include", "
 
 
 def gitlab(roots: Sequence[Node]) -> Iterator[Image]:
-    """Give the image of each job of a GitLab pipeline: its own, else the default; ``default`` names that one."""
+    """Give the image of each job of a GitLab pipeline: its own, else the default; ``default`` names that one.
+
+    A job that runs no script of its own (``trigger``) or takes no default image (``inherit``) has none.
+    """
     for root in roots:
         if not isinstance(root, Table):
             continue
         if root.get("include") is not None:
             raise LostError("include brings in jobs and defaults from other files", root.items["include"].line)
-        default = _gitlab(root.get("default", "image") or root.get("image"), "the default image")
+        default = _default(root)
         if default is not None:
             yield Image("default", default.text, default.line)
         for name, job in _tables(root):
             if name in _NO_JOBS or name.startswith("."):
                 continue
             try:
-                own = _inherited(root, name, job, ())
+                found = _inherited(root, name, job, _own_image, ())
+                own = found if isinstance(found, Scalar) else _left_to(default, root, name, job)
             except LostError as lost:
                 yield Image(name, "", lost.line, str(lost))
                 continue
@@ -84,9 +99,39 @@ def gitlab(roots: Sequence[Node]) -> Iterator[Image]:
                 yield Image(name, own.text, own.line)
 
 
-def _inherited(root: Table, name: str, job: Table, seen: tuple[str, ...]) -> Scalar | None:
-    """Give the image of a job or template: its own, else that of what it extends, the last named first."""
-    own = _gitlab(job.get("image"), f"the image of {name}")
+def _own_image(name: str, job: Table) -> Scalar | None:
+    return _gitlab(job.get("image"), f"the image of {name}")
+
+
+def _default(root: Table) -> Scalar | None:
+    if root.get("default") is not None:
+        _plain(root.items["default"], "default")
+    return _gitlab(root.get("default", "image") or root.get("image"), "the default image")
+
+
+def _inherits(_: str, job: Table) -> Node | None:
+    return job.get("inherit", "default")
+
+
+def _left_to(default: Scalar | None, root: Table, name: str, job: Table) -> Scalar | None:
+    """Give the default image unless the job runs elsewhere, or its ``inherit: default`` leaves the image out."""
+    if default is None or _inherited(root, name, job, lambda _, table: table.get("trigger"), ()) is not None:
+        return None
+    held = _inherited(root, name, job, _inherits, ())
+    what = f"what {name} inherits"
+    if isinstance(held, Rows):
+        _plain(held, what)
+        words = [_text(item, what) for item in held.items]
+        return default if any(word is not None and word.text == "image" for word in words) else None
+    found = _text(held, what)
+    return None if found is not None and found.text.lower() in ("false", "no", "off") else default
+
+
+def _inherited(
+    root: Table, name: str, job: Table, read: Callable[[str, Table], Node | None], seen: tuple[str, ...]
+) -> Node | None:
+    """Give what ``read`` finds in a job or template, else in what it extends, the last named first."""
+    own = read(name, job)
     above = job.get("extends")
     if own is not None or above is None:
         return own
@@ -95,9 +140,9 @@ def _inherited(root: Table, name: str, job: Table, seen: tuple[str, ...]) -> Sca
         found = root.items.get(template.text) if template else None
         if template is None or not isinstance(found, Table) or template.text in (*seen, name):
             raise LostError(f"{name} extends what is not in this file", item.line)
-        image = _inherited(root, template.text, found, (*seen, name))
-        if image is not None:
-            return image
+        held = _inherited(root, template.text, found, read, (*seen, name))
+        if held is not None:
+            return held
     return None
 
 
@@ -127,12 +172,14 @@ def kubernetes(roots: Sequence[Node]) -> Iterator[Image]:
 
 
 def _containers(node: Node) -> Iterator[Image]:
+    _plain(node, "a part of the manifest")
     if isinstance(node, Rows):
         for item in node.items:
             yield from _containers(item)
     elif isinstance(node, Table):
         for key, item in node.items.items():
             if key in ("containers", "initContainers") and isinstance(item, Rows):
+                _plain(item, key)
                 yield from _listed(item)
             else:
                 yield from _containers(item)
@@ -140,6 +187,7 @@ def _containers(node: Node) -> Iterator[Image]:
 
 def _listed(rows: Rows) -> Iterator[Image]:
     for item in rows.items:
+        _plain(item, "a container")
         if isinstance(item, Table):
             name, found = _text(item.get("name"), "a container's name"), _text(item.get("image"), "a container's image")
             if found is not None:
@@ -147,56 +195,28 @@ def _listed(rows: Rows) -> Iterator[Image]:
 
 
 def skypilot(roots: Sequence[Node]) -> Iterator[Image]:
-    """Give ``resources.image_id`` of each task, where it is a container's (``docker:…``)."""
+    """Give ``resources.image_id`` of each task, where it is a container's: what stands behind ``docker:``."""
     for number, root in enumerate(roots):
         if not isinstance(root, Table):
             continue
         name, held = _text(root.get("name"), "the task's name"), root.get("resources", "image_id")
         found = _text(held, "image_id")
+        for choice in ("any_of", "ordered"):
+            other = next(_choosing(root.get("resources", choice)), None)
+            if other is not None:
+                raise LostError(f"resources.{choice} chooses among images", other.line)
         if found is not None:
             if not found.text.startswith("docker:"):
                 raise LostError("image_id names a machine image, no container's", found.line)
-            yield Image(name.text if name else f"task-{number}", found.text, found.line)
+            yield Image(name.text if name else f"task-{number}", found.text.removeprefix("docker:"), found.line)
 
 
-def devcontainer(data: bytes) -> Iterator[Image]:
-    """Give ``image`` of a devcontainer.json (JSON with comments and trailing commas)."""
-    try:
-        text = _plain_json(data.decode("utf-8").removeprefix("\ufeff"))
-        found = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise LostError(
-            f"no JSON with comments: {error}" if not isinstance(error, RecursionError) else "too deep"
-        ) from None
-    if not isinstance(found, Mapping):
-        raise LostError("it holds no object")
-    image = found.get("image")
-    if image is None:
-        return
-    if not isinstance(image, str):
-        raise LostError("image is no text")
-    key = re.compile(r'"image"\s*:\s*' + re.escape(json.dumps(image, ensure_ascii=False)))
-    places = list(key.finditer(text))
-    yield Image("", image, text.count("\n", 0, places[0].start()) + 1 if len(places) == 1 else None)
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-_JSONC = re.compile(r'"(?:[^"\\\n]|\\.)*+"|//[^\n]*|/\*.*?\*/|,(?=\s*[\]}])', re.DOTALL)
-
-
-def _plain_json(text: str) -> str:
-    """Give the text with comments, then trailing commas, as blanks; every line and place stays where it is."""
-
-    def blank(match: re.Match[str]) -> str:
-        return match[0] if match[0][0] == '"' else re.sub(r"[^\n]", " ", match[0])
-
-    return _JSONC.sub(blank, _JSONC.sub(lambda m: m[0] if m[0] == "," else blank(m), text))
+def _choosing(node: Node | None) -> Iterator[Node]:
+    """Give each ``image_id`` among the candidates of a task."""
+    for item in node.items if isinstance(node, Rows) else ():
+        held = item.get("image_id") if isinstance(item, Table) else None
+        if held is not None:
+            yield held
 
 
 READERS = {
@@ -213,12 +233,12 @@ def told_apart(roots: Sequence[Node]) -> str | None:
     tables = [root for root in roots if isinstance(root, Table)]
     if tables and all("apiVersion" in t.items and "kind" in t.items for t in tables):
         return "a Kubernetes manifest"
-    for kind, wanted in (
-        ("a GitHub workflow", ("jobs", "on")),
-        ("a compose file", ("services",)),
-        ("a SkyPilot task", ("resources", "run")),
+    for kind, wanted, those in (
+        ("a GitHub workflow", ("jobs", "on"), tables[:1]),
+        ("a compose file", ("services",), tables[:1]),
+        ("a SkyPilot task", ("resources", "run"), tables),  # a pipeline's first document may only name it
     ):
-        if tables and all(key in tables[0].items for key in wanted):
+        if any(all(key in table.items for key in wanted) for table in those):
             return kind
     return None
 

@@ -3,6 +3,7 @@
 PyYAML's SafeLoader composes the graph (YAML 1.1); its pure Python reader, so that no C library is met by hostile text.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,13 @@ MAX_BYTES: Final = 128 * 1024
 _MAX_NODES: Final = 50_000
 _MAX_DEPTH: Final = 60
 _MAX_DOCUMENTS: Final = 200
+_KNOWN: Final = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("str", "null", "bool", "int", "float", "timestamp", "value", "seq", "map")
+)
+"""Tags whose nodes mean what stands there; of any other (``!reset``, ``!!binary``) only its own reader knows what."""
+
+_DISPUTED: Final = re.compile("[\x85\u2028\u2029]")
+"""Line breaks in YAML 1.1 and none in 1.2: what follows one in a comment is read by some and not by others."""
 
 
 class YamlError(Exception):
@@ -30,11 +38,15 @@ class YamlError(Exception):
 
 @value
 class Scalar:
-    """A plain value: its text as YAML reads it, and its line. ``tagged`` with a tag of its own (``!reference``)."""
+    """A plain value: its text as YAML reads it, and its line. ``tagged`` with a tag of its own (``!reference``).
+
+    ``null`` where it says that there is nothing (``null``, ``~``), which a text in quotes does not.
+    """
 
     text: str
     line: int
     tagged: bool = False
+    null: bool = False
 
 
 @value
@@ -79,6 +91,9 @@ def documents(data: bytes) -> tuple[Node, ...]:
         text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise YamlError("the file is not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
+    disputed = _DISPUTED.search(text)
+    if disputed:
+        raise YamlError("a line break that readers of YAML differ in", text.count("\n", 0, disputed.start()) + 1)
     found: list[Node] = []
     reader = _Reader()
     try:
@@ -90,7 +105,7 @@ def documents(data: bytes) -> tuple[Node, ...]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise YamlError(f"no YAML: {error.problem or 'it cannot be read'}", line) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise YamlError("no YAML, or nested too deep" if isinstance(error, RecursionError) else "no YAML") from None
     return tuple(found)
 
@@ -108,9 +123,10 @@ class _Reader:
         line = found.start_mark.line + 1
         if self.left < 0 or depth > _MAX_DEPTH:
             raise YamlError("nested too deep, or expanded to too much", line)
-        tagged = not str(found.tag).startswith("tag:yaml.org,2002:")
+        tag = str(found.tag)
+        tagged = tag not in _KNOWN
         if isinstance(found, yaml.ScalarNode):
-            return Scalar(str(found.value), line, tagged)
+            return Scalar(str(found.value), line, tagged, tag.endswith(":null"))
         if isinstance(found, yaml.SequenceNode):
             return Rows(tuple(self.node(item, depth + 1) for item in found.value), line, tagged)
         return Table(dict(self.pairs(found.value, depth)), line, tagged)
