@@ -65,6 +65,8 @@ DECIDED: list[tuple[str, str, str, int]] = [
     ("no heredoc in quotes", 'FROM a:1\nRUN echo "<<EOF"\nFROM b:2\n', "b:2", 3),
     ("no heredoc in arithmetic", "FROM a:1\nRUN echo $((1<<2))\nFROM b:2\n", "b:2", 3),
     ("here-string is no heredoc", "FROM a:1\nRUN cat <<< x\nFROM b:2\n", "b:2", 3),
+    ("ONBUILD is for later builds", "FROM a:1\nONBUILD COPY --from=c:3 /a /b\nONBUILD RUN x\n", "a:1", 1),
+    ("heredoc in ONBUILD", "FROM a:1\nONBUILD RUN <<E\nFROM evil\nE\nRUN x\n", "a:1", 1),
     ("another registry", "FROM nvcr.io/nvidia/pytorch:25.09-py3\n", "nvcr.io/nvidia/pytorch:25.09-py3", 1),
 ]  # fmt: skip
 
@@ -73,6 +75,8 @@ UNDECIDED: list[tuple[str, str | bytes, int | None, str]] = [
     ("comments only", "# FROM a\n", None, "no instructions"),
     ("no FROM", "ARG A=1\n", None, "no FROM"),
     ("RUN first", "RUN x\nFROM a\n", 1, "RUN stands before the first FROM"),
+    ("ONBUILD first", "ONBUILD RUN x\nFROM a\n", 1, "ONBUILD stands before the first FROM"),
+    ("open heredoc in ONBUILD", "FROM a\nONBUILD RUN <<E\nFROM b\n", None, "unterminated heredoc"),
     ("scratch", "# x\nFROM scratch\n", 2, "scratch"),
     ("scratch under a name", "FROM scratch AS x\nRUN y\nFROM x\n", 1, "scratch"),
     ("a stage called scratch", "FROM a:1 AS scratch\nFROM scratch\n", 2, "scratch"),

@@ -55,6 +55,7 @@ DECLARING = [
     ),
     ("task.yaml", "name: train\nresources:\n  image_id: docker:{}\nrun: python train.py\n", 3),
     ("task.yaml", "name: pipeline\n---\nresources: {{any_of: [{{cloud: aws}}], image_id: 'docker:{}'}}\nrun: x\n", 3),
+    ("task.yaml", "resources:\n  image_id: docker:{}\nsetup: pip install .\n", 2),
     (
         ".devcontainer/devcontainer.json",
         '// c\n{{\n  /* "image": "no" */\n  "name": "a // b",\n  "image": "{}",\n}}\n',
@@ -126,7 +127,23 @@ REFUSED = [
     ("compose.yml", f"a: b # c\u2028services: {{t: {{image: {REF}}}}}", "unresolvable", "a line break"),
     ("compose.yml", f"a: b # c\u0085services: {{t: {{image: {REF}}}}}", "unresolvable", "a line break"),
     ("k.yml", f"apiVersion: v1\nkind: Pod\nspec: {{containers: !x [{{image: {REF}}}]}}", "unresolvable", "of its own"),
-    ("compose.yml", "services: {t: {build: .}}", "unresolvable", "built, not pulled"),
+    ("compose.yml", "services: {t: {build: .}}", "unresolvable", "its Dockerfile (Dockerfile, seen from this file)"),
+    ("compose.yml", "services: {t: {build: ./docker/}}", "unresolvable", "its Dockerfile (docker/Dockerfile, seen"),
+    (
+        "compose.yml",
+        "services: {t: {build: {context: docker, dockerfile: ../gpu.Dockerfile, target: train}}}",
+        "unresolvable",
+        "its Dockerfile (gpu.Dockerfile:train, seen",
+    ),
+    ("compose.yml", "services: {t: {build: 'https://x.example/y.git'}}", "unresolvable", "its Dockerfile as the"),
+    ("compose.yml", "services: {t: {build: {dockerfile: /D}}}", "unresolvable", "its Dockerfile as the"),
+    ("compose.yml", "services: {t: {build: 'git@x.example:y.git'}}", "unresolvable", "its Dockerfile as the"),
+    ("compose.yml", "services: {t: {build: {context: $WHERE}}}", "unresolvable", "its Dockerfile as the"),
+    ("compose.yml", "services: {t: {build: {dockerfile_inline: FROM a}}}", "unresolvable", "its Dockerfile as the"),
+    ("compose.yml", "services: {t: {build: {context: [x]}}}", "unresolvable", "its Dockerfile as the"),
+    ("compose.yml", "services: {t: {build: !reset .}}", "unresolvable", "its Dockerfile as the"),
+    ("task.yaml", "resources: {cpus: 4}\nsetup: x", "missing", "declares no image"),
+    ("task.yaml", f"resources: {{image_id: 'docker:{REF}'}}\n", "unresolvable", "cannot be read for an image yet"),
     ("compose.yml", f"services: {{t: {{build: ., image: {REF}}}}}", "unresolvable", "built, not pulled"),
     ("compose.yml", "services: {t: {image: '${IMAGE:-x}'}}", "unresolvable", "filled in from outside"),
     ("compose.yml", f"services: {{t: {{image: {REF}, extends: {{service: b}}}}}}", "unresolvable", "extends"),
@@ -176,7 +193,9 @@ def test_what_the_file_does_not_decide_is_said(source: str, text: str, reason: s
     assert found.fix
     reference = parse_reference(f"{REF}@{DIGEST}")
     assert not isinstance(reference, Problem)
-    assert isinstance(pinned(source, text.encode(), reference), Problem)
+    unpinned = pinned(source, text.encode(), reference)
+    assert isinstance(unpinned, Problem)
+    assert unpinned.reason == found.reason
 
 
 def test_a_text_that_grows_without_bounds_is_refused() -> None:

@@ -16,7 +16,7 @@ from ptguard.parse.places import Image, LostError, read_yaml
 from ptguard.text import shown
 from ptguard.value import fields, replace, value
 
-__all__ = ["declared_image", "expected_facts", "images_in", "missing_source", "split_source"]
+__all__ = ["declared_image", "expected_facts", "images_in", "missing_source", "reference_at", "split_source"]
 
 Found = Sequence[Image]
 Reader = Callable[[str, bytes, str | None], Found | Problem | None]
@@ -57,19 +57,25 @@ def declared_image(path: str, data: bytes, commit: Oid | None, expect: ImageFact
     first = _one(path, read, commit)
     if isinstance(first, Problem):
         return first
-    text, line = first.text, first.line
-    path = split_source(path)[0]
-    where = Location(path, line, commit)
-    if "$" in text or "{{" in text or "{%" in text:
-        return _template(text, where)
-    reference = parse_reference(text)
+    where = Location(split_source(path)[0], first.line, commit)
+    reference = reference_at(first.text, where)
     if isinstance(reference, Problem):
-        return replace(reference, message=f"{reference.message}, in {_place(where)}", location=where)
+        return reference
     facts = facts_of(reference)
     if isinstance(facts, Problem):
         return replace(facts, message=f"{facts.message}, in {_place(where)}", location=where)
     joined = _joined(facts, expect, where)
     return joined if isinstance(joined, Problem) else DeclaredImage(reference, joined, where)
+
+
+def reference_at(text: str, where: Location) -> ImageReference | Problem:
+    """Read the ``text`` of an image; reasons ``unresolvable`` (a template) and ``invalid-reference``, at ``where``."""
+    if "$" in text or "{{" in text or "{%" in text:
+        return _template(text, where)
+    reference = parse_reference(text)
+    if isinstance(reference, Problem):
+        return replace(reference, message=f"{reference.message}, in {_place(where)}", location=where)
+    return reference
 
 
 def images_in(source: str, data: bytes) -> Found | Problem:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ptguard.model import ImageReference, Problem
-from ptguard.parse.declared import images_in, split_source
-from ptguard.parse.image import parse_reference
+from ptguard.model import ImageReference, Location, Problem
+from ptguard.parse.declared import images_in, reference_at, split_source
 from ptguard.parse.places import Image
 from ptguard.text import shown
 
@@ -68,9 +67,9 @@ def _read(source: str, data: bytes) -> Read | Problem:
     found = images_in(source, data)
     if isinstance(found, Problem):
         return found
-    read = []
+    path, read = split_source(source)[0], []
     for image in found:
-        one = parse_reference(image.text)
+        one = reference_at(image.text, Location(path, image.line))
         if isinstance(one, Problem):
             return one
         read.append((image, one))

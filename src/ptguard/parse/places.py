@@ -4,6 +4,8 @@ Each gives every image with the name of what it belongs to (a job, a service, a 
 ``compose.yml:trainer`` can name the one that is meant. What would come from elsewhere is a :class:`LostError`.
 """
 
+import posixpath
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ptguard.parse.yamldoc import Node, Rows, Scalar, Table, YamlError, documents
@@ -161,8 +163,25 @@ def compose(roots: Sequence[Node]) -> Iterator[Image]:
             if found is not None and service.get("build") is None:
                 yield Image(name, found.text, found.line)
             elif service.get("build") is not None:
-                why = f"{name} is built, not pulled: name its Dockerfile as the source"
+                file = _built_from(service.items["build"])
+                why = f"{name} is built, not pulled: name its Dockerfile{file} as the source"
                 yield Image(name, "", service.items["build"].line, why)
+
+
+def _built_from(build: Node) -> str:
+    """Give which Dockerfile a service is built from, with its stage, in brackets; nothing where that is not a path."""
+    items = {"context": build} if isinstance(build, Scalar) else build.items if isinstance(build, Table) else {}
+    parts = {"context": ".", "dockerfile": "Dockerfile", "target": ""}
+    for key in parts:
+        held = items.get(key)
+        if isinstance(held, Scalar) and not held.tagged and not held.null:
+            parts[key] = held.text
+        elif held is not None:
+            return ""
+    path = posixpath.normpath(posixpath.join(parts["context"], parts["dockerfile"]))
+    if build.tagged or "dockerfile_inline" in items or re.search(r"^/|\$|://|^git@|^[\w.-]+:", path):
+        return ""
+    return f" ({path}{':' if parts['target'] else ''}{parts['target']}, seen from this file)"
 
 
 def kubernetes(roots: Sequence[Node]) -> Iterator[Image]:
@@ -237,6 +256,7 @@ def told_apart(roots: Sequence[Node]) -> str | None:
         ("a GitHub workflow", ("jobs", "on"), tables[:1]),
         ("a compose file", ("services",), tables[:1]),
         ("a SkyPilot task", ("resources", "run"), tables),  # a pipeline's first document may only name it
+        ("a SkyPilot task", ("resources", "setup"), tables),
     ):
         if any(all(key in table.items for key in wanted) for table in those):
             return kind
