@@ -133,12 +133,13 @@ def pick(name: str, root: Path, python: str | None, device: str) -> Runner:
     from ptguard.gateways import container
     from ptguard.smoke.contained import ContainerRunner
 
+    engine = None
     if name == "auto":
-        engine = container.find()
-    else:
-        engine = None if name == "local" else container.Engine("docker" if name == "docker" else "podman")
-    if engine is not None:
+        engine = container.find()  # one that answers
+    elif name != "local":
+        engine = container.Engine("docker" if name == "docker" else "podman")
         engine.check()
+    if engine is not None:
         return ContainerRunner(engine, root, python, device)
     wanted = python or shutil.which("python") or shutil.which("python3") or sys.executable
     found = shutil.which(wanted)
