@@ -61,18 +61,23 @@ def append_text(path: Path, text: str, limit: int, note: str) -> None:
         file.write(data)
 
 
-def write_whole(target: Path, data: bytes) -> None:
-    """Put ``data`` into the file ``target``, with the mode that it has (a new one: 0644): a reader sees old or new.
+def write_whole(target: Path, data: bytes, mode: int | None = None) -> None:
+    """Put ``data`` into the file ``target`` and onto the disk: a reader sees the old file or the new one.
+
+    ``mode`` None keeps the mode that it has, 0644 for a new one.
 
     Raises:
         OSError: the file system refuses; then the old file stands.
     """
-    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+    if mode is None:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
     descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            file.flush()
             os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)

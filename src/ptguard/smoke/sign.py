@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ptguard.errors import ToolFailedError, UsageError
+from ptguard.gateways.files import write_whole
 from ptguard.gateways.process import Completed, run
 from ptguard.model import Problem
 from ptguard.parse.smoke import pae
@@ -166,7 +167,7 @@ def publish(path: Path, payload: bytes, key: SigningKey, armored: bytes) -> Path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for target, data in ((signature, armored), (path, payload)):
-            _place(target, data)
+            write_whole(target, data, 0o644)
             placed.append(target)
         for suffix in set(SUFFIXES.values()) - {key.suffix}:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -178,19 +179,3 @@ def publish(path: Path, payload: bytes, key: SigningKey, armored: bytes) -> Path
             raise ToolFailedError(f"the record cannot be written: {shown(str(error))}") from error
         raise
     return signature
-
-
-def _place(target: Path, data: bytes) -> None:
-    """Write ``data`` to ``target`` whole: a reader sees the old file or the new one."""
-    descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
