@@ -102,7 +102,7 @@ LISTS_ITSELF = {("ptguard.checks", "pathlib"), ("ptguard.checks", "pathlib.Path"
 PROBE = "ptguard.smoke.probe"
 """It runs inside an image, with the standard library and a framework only; so it needs doors of its own."""
 STARTS_PROGRAMS = ("ptguard.gateways.", "ptguard.smoke.talk", PROBE)
-BY_NAME = {"ptguard.checks", "ptguard.cli", "ptguard.cli.smoke", "ptguard.report", "ptguard.prepush", PROBE}
+BY_NAME = {"ptguard.checks", "ptguard.cli", "ptguard.report", "ptguard.prepush", PROBE}
 """The only ones that import a module by a name made at run time: from their own package, a framework in the image, or
 (``prepush``) libraries that are only to be in memory by the time their sole importers ask for them."""
 

@@ -33,7 +33,7 @@ from ptguard.model import (
     TagObject,
     VersionEvidence,
 )
-from ptguard.newer import Newer
+from ptguard.newer import MANY, Newer
 from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
 from ptguard.parse.declared import declared_image, expected_facts, missing_source, split_source
 from ptguard.parse.tag import parse_tag, too_large
@@ -46,8 +46,6 @@ from ptguard.value import replace, value
 T = TypeVar("T")
 MAX_SOURCE_BYTES: Final = 1 << 20
 MAX_PEELED: Final = 1 << 16
-MANY: Final = 8
-"""From that many tags on, what is to be known of history is asked for once and not for each tag."""
 
 
 @value

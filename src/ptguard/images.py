@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ptguard.collect import Collector, Scene
+from ptguard.collect import MAX_SOURCE_BYTES, Collector, Scene
 from ptguard.errors import UsageError
 from ptguard.gateways.files import read_regular, write_whole
 from ptguard.gateways.git import Git
@@ -16,7 +16,6 @@ from ptguard.text import diff, shown
 from ptguard.trust import client_policy
 from ptguard.value import replace, value
 
-_MAX_BYTES = 1 << 20
 Row = tuple[str, DeclaredImage | Problem]
 
 
@@ -105,8 +104,8 @@ def _digest(image: ImageReference, digest: str | None) -> str:
 
 
 def _read(top: Path, path: str) -> bytes:
-    data = read_regular(top, path, _MAX_BYTES)
-    if isinstance(data, Problem) or len(data) > _MAX_BYTES:
+    data = read_regular(top, path, MAX_SOURCE_BYTES)
+    if isinstance(data, Problem) or len(data) > MAX_SOURCE_BYTES:
         why = data.message if isinstance(data, Problem) else f"{path} is too large"
         raise UsageError(shown(why, 200), fix="ptguard image pin --source PATH")
     return data

@@ -25,7 +25,8 @@ Top = tuple[tuple["Version", str], ...]
 NAMED: Final = 4
 """How many higher tags are named; the report shows three and that there are more."""
 _KEPT: Final = NAMED + 1  # one of them may be the tag that is asked about
-_ASKED_ONE_BY_ONE: Final = 8
+MANY: Final = 8
+"""With more tags than that, what is to be known of history is asked for once and not for each."""
 
 
 class Newer:
@@ -53,7 +54,7 @@ class Newer:
     def _top(self, group: Group, commit: Oid) -> Top:
         if self._before is None or self._before[0] != commit:
             self._calls += 1
-            if self._calls > _ASKED_ONE_BY_ONE and len(self._asked) > _ASKED_ONE_BY_ONE:
+            if self._calls > MANY and len(self._asked) > MANY:
                 walked = self._walked.get((commit, group))
                 if walked is not None:
                     return walked

@@ -14,6 +14,8 @@ from ptguard.cli.common import choice, in_folder, policy_choice
 from ptguard.errors import ExitCode, PtguardError, UsageError
 from ptguard.report import FORMATS, load
 from ptguard.terminal import wants_color
+from ptguard.value import replace
+from ptguard.verdict import exit_code
 
 if TYPE_CHECKING:
     from ptguard.audit.run import Audit, Tell
@@ -99,7 +101,5 @@ def _report(found: "Audit", format_: str) -> Iterator[str]:
 
 
 def _code(found: "Audit") -> ExitCode:
-    counted = [tag for tag in found.verdict.tags if tag.ref not in found.uncounted]
-    if any(tag.undecided for tag in counted):
-        return ExitCode.UNDECIDED
-    return ExitCode.ACCEPTED if all(tag.accepted for tag in counted) else ExitCode.REFUSED
+    counted = tuple(tag for tag in found.verdict.tags if tag.ref not in found.uncounted)
+    return exit_code(replace(found.verdict, tags=counted))

@@ -75,17 +75,18 @@ def show(
     """
     from ptguard.images import at_commit, of_reference
     from ptguard.judging import request_now
+    from ptguard.model import Problem
 
-    tags = of_reference(_reference(named)) if named and _is_reference(named) else None
-    rows = tags or at_commit(request_now(folder, choice(policy_ref, policy_file)), named)
+    if named and _is_reference(named):
+        rows = of_reference(_reference(named))
+    else:
+        rows = at_commit(request_now(folder, choice(policy_ref, policy_file)), named)
     if format_ == "json":
         click.echo(json.dumps({"images": [_object(source, found) for source, found in rows]}, indent=2))
     else:
         for source, found in rows:
             for line in _lines(source, found):
                 click.echo(line)
-    from ptguard.model import Problem
-
     return ExitCode.REFUSED if any(isinstance(found, Problem) for _, found in rows) else ExitCode.ACCEPTED
 
 

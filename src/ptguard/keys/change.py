@@ -5,23 +5,19 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 from ptguard.checks import discover
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.files import read_regular, write_whole
 from ptguard.keys.edit import key_paths, with_key, with_status
-from ptguard.keys.found import FoundKey
 from ptguard.model import KeyStatus, Policy, Problem
 from ptguard.parse.ssh import parse_public_key
 from ptguard.policy import parse_policy
 from ptguard.policy.lines import KeyPath
+from ptguard.tagging.keys import FoundKey
 from ptguard.text import diff, shown
+from ptguard.trust import MAX_POLICY_BYTES, POLICY_FOLDER, POLICY_PATH
 from ptguard.value import value
-
-FOLDER: Final = ".ptguard"
-POLICY: Final = f"{FOLDER}/policy.toml"
-_MAX_BYTES: Final = 1 << 20
 
 
 @value
@@ -36,7 +32,7 @@ class Change:
         """Give the change of the policy as a unified diff, control characters escaped; new key files by name."""
         out = []
         for path, data in self.files.items():
-            if path != POLICY:
+            if path != POLICY_PATH:
                 out.append(f"new file {shown(path)} ({len(data)} bytes)\n")
                 continue
             out.append(diff(path, self.before[path], data))
@@ -60,14 +56,14 @@ def add(top: Path, signer: str, key: FoundKey, name: str | None) -> Change:
     if key.kind == "openpgp":
         file = f"keys/{signer}-{key.fingerprint[-16:].lower()}.asc"
         table |= {"fingerprint": key.fingerprint, "file": file}
-        files[f"{FOLDER}/{file}"] = key.public
+        files[f"{POLICY_FOLDER}/{file}"] = key.public
     else:
         table["public-key"] = f"{key.public.decode('ascii')} {signer}"
-    files[POLICY] = _edited(with_key(text.decode("utf-8"), signer, table, name))
-    changed = _policy(top, files[POLICY], files)
-    if not files[POLICY].startswith(text):
+    files[POLICY_PATH] = _edited(with_key(text.decode("utf-8"), signer, table, name))
+    changed = _policy(top, files[POLICY_PATH], files)
+    if not files[POLICY_PATH].startswith(text):
         raise UsageError("the policy's text cannot be added to safely", fix="edit it by hand")
-    return Change(files, {POLICY: text}, tuple(_notes(changed, signer)))
+    return Change(files, {POLICY_PATH: text}, tuple(_notes(changed, signer)))
 
 
 def set_status(top: Path, fingerprint: str, status: KeyStatus, now: datetime) -> Change:
@@ -88,7 +84,7 @@ def set_status(top: Path, fingerprint: str, status: KeyStatus, now: datetime) ->
     if changed == text:
         raise UsageError(f"the key {shown(fingerprint)} is {status.value} already", fix="ptguard keys list")
     _policy(top, changed, {})
-    return Change({POLICY: changed}, {POLICY: text})
+    return Change({POLICY_PATH: changed}, {POLICY_PATH: text})
 
 
 def write(top: Path, change: Change) -> None:
@@ -101,7 +97,7 @@ def write(top: Path, change: Change) -> None:
         for path, data in change.files.items():
             target = top / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            if path != POLICY and target.exists():
+            if path != POLICY_PATH and target.exists():
                 raise UsageError(f"{shown(path)} is there already", fix="move it out of the way, and run again")
             write_whole(target, data)
     except OSError as error:
@@ -109,9 +105,9 @@ def write(top: Path, change: Change) -> None:
 
 
 def _text(top: Path) -> bytes:
-    if (top / FOLDER).is_symlink():
-        raise PolicyError(f"{FOLDER} is a symbolic link", fix=f"ls -l {FOLDER}")
-    text = read_regular(top, POLICY, _MAX_BYTES)
+    if (top / POLICY_FOLDER).is_symlink():
+        raise PolicyError(f"{POLICY_FOLDER} is a symbolic link", fix=f"ls -l {POLICY_FOLDER}")
+    text = read_regular(top, POLICY_PATH, MAX_POLICY_BYTES)
     if isinstance(text, Problem):
         raise PolicyError(f"no policy to change: {text.message}", fix="ptguard init")
     return text
@@ -121,10 +117,10 @@ def _policy(top: Path, text: bytes, new: Mapping[str, bytes]) -> Policy:
     """Read the policy with the files that the change brings, as it would be read if it were trusted."""
 
     def read(path: str) -> bytes | Problem:
-        found = new.get(f"{FOLDER}/{path}")
-        return found if found is not None else read_regular(top / FOLDER, path, _MAX_BYTES)
+        found = new.get(f"{POLICY_FOLDER}/{path}")
+        return found if found is not None else read_regular(top / POLICY_FOLDER, path, MAX_POLICY_BYTES)
 
-    return parse_policy(text, source=POLICY, commit=None, read=read, checks=tuple(discover()), trust_branch=None)
+    return parse_policy(text, source=POLICY_PATH, commit=None, read=read, checks=tuple(discover()), trust_branch=None)
 
 
 def _edited(found: str | Problem) -> bytes:

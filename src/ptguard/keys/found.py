@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from ptguard.errors import UsageError
 from ptguard.gateways import signing
@@ -10,22 +10,12 @@ from ptguard.gateways.repo import Repository
 from ptguard.model import Problem
 from ptguard.parse.openpgp import primary_fingerprints, public_keys_binary
 from ptguard.parse.ssh import parse_public_key
-from ptguard.tagging.keys import Hand
+from ptguard.tagging.keys import FoundKey, Hand
 from ptguard.text import shown
-from ptguard.value import value
 
 _HEX: Final = re.compile(r"[0-9A-F]{40}([0-9A-F]{24})?")
 _MAX_FILE: Final = 1 << 18
 _WHAT: Final = "a full OpenPGP fingerprint, an armored key file, an SSH .pub file or its line"
-
-
-@value
-class FoundKey:
-    """A public key: ``public`` is ``<type> <base64>`` (SSH) or an armored, minimal export (OpenPGP)."""
-
-    kind: Literal["openpgp", "ssh"]
-    fingerprint: str
-    public: bytes
 
 
 def find(named: str | None, top: Path) -> FoundKey:

@@ -8,6 +8,7 @@ from typing import Final
 
 from ptguard.model import DeclaredImage, DeclaredVersion, Problem
 from ptguard.policy import parse_policy
+from ptguard.tagging.keys import FoundKey
 from ptguard.text import shown
 from ptguard.value import value
 
@@ -24,15 +25,6 @@ _HEADER: Final = """\
 
 """
 _MAX_ID: Final = 64
-
-
-@value
-class FoundKey:
-    """The user's signing key: ``public`` is ``<type> <base64>`` (SSH) or the exported key (OpenPGP)."""
-
-    kind: str
-    fingerprint: str
-    public: bytes
 
 
 @value

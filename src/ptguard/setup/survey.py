@@ -19,8 +19,8 @@ from ptguard.parse.image.pyproject import read_pyproject
 from ptguard.parse.openpgp import primary_fingerprints
 from ptguard.parse.version import declared_version
 from ptguard.remotes import Config, Remote, chosen
-from ptguard.setup.draft import PATTERN, Found, FoundKey
-from ptguard.tagging.keys import Hand, UserKey
+from ptguard.setup.draft import PATTERN, Found
+from ptguard.tagging.keys import FoundKey, Hand, UserKey
 from ptguard.text import sh, shown
 from ptguard.trust import trust_branch
 

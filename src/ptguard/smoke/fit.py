@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ptguard.collect import MAX_SOURCE_BYTES
 from ptguard.errors import UsageError
 from ptguard.gateways.git import Git
 from ptguard.judging import Request, judge_planned
@@ -16,8 +17,6 @@ from ptguard.text import shown
 
 CHECKS: Final = ("version", "changelog", "image")
 """What the tree itself decides, and a run cannot mend."""
-
-_SOURCE_BYTES: Final = 1 << 20
 
 
 def refuse_unfit(request: Request, policy: Policy, say: Say) -> None:
@@ -71,7 +70,7 @@ def planned_name(git: Git, policy: Policy, commit: Oid) -> str | None:
 def _versions(git: Git, policy: Policy, commit: Oid) -> Iterator[str]:
     snapshot = Snapshot(git, commit)
     for source in policy.version_sources:
-        file = snapshot.file(source_path(source), _SOURCE_BYTES) if "{" not in source and source != "none" else None
+        file = snapshot.file(source_path(source), MAX_SOURCE_BYTES) if "{" not in source and source != "none" else None
         if file is None or isinstance(file, Problem):
             continue
         found = declared_version(source, file.data, commit)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ptguard.collect_smoke import GUARD_FOLDER
 from ptguard.errors import GitError, ToolFailedError, UsageError
 from ptguard.gateways.git import Git
 from ptguard.gateways.process import run
@@ -28,7 +29,6 @@ from ptguard.snapshot import Snapshot
 from ptguard.text import sh, shown
 from ptguard.value import value
 
-GUARD_FOLDER: Final = ".ptguard"
 _NAMED: Final = 10
 # In a sparse checkout this also says to bring all files back.
 _SHOW_AGAIN: Final = (

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ptguard.collect import MAX_SOURCE_BYTES
 from ptguard.errors import UsageError
 from ptguard.gateways.git import Git
 from ptguard.model import BRANCH_PREFIX, DeclaredImage, ImageReference, Policy, Problem, RemoteState
@@ -11,8 +12,6 @@ from ptguard.remotes import Clone, chosen
 from ptguard.snapshot import Snapshot
 from ptguard.trust import Choice, client_policy
 from ptguard.value import value
-
-_MAX_SOURCE_BYTES = 1 << 20
 
 
 @value
@@ -52,12 +51,12 @@ def _declared(git: Git, policy: Policy) -> DeclaredImage | Problem | None:
     if not policy.image.sources:
         return Problem("no-source", "[image] sources is empty", fix='sources = ["Dockerfile"] under [image]')
     snapshot = Snapshot(git, commit)
-    pyproject = snapshot.file("pyproject.toml", _MAX_SOURCE_BYTES)
+    pyproject = snapshot.file("pyproject.toml", MAX_SOURCE_BYTES)
     expect = None if isinstance(pyproject, Problem) else expected_facts(pyproject.data)
     if isinstance(expect, Problem):
         return expect
     source = policy.image.sources[0]
-    file = snapshot.file(split_source(source)[0], _MAX_SOURCE_BYTES)
+    file = snapshot.file(split_source(source)[0], MAX_SOURCE_BYTES)
     return file if isinstance(file, Problem) else declared_image(source, file.data, commit, expect)
 
 

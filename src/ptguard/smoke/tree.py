@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from ptguard.collect_smoke import GUARD_FOLDER
 from ptguard.errors import GitError, UsageError
 from ptguard.gateways.git import Git
 from ptguard.parse.tree import TreeEntry
-from ptguard.smoke.record import GUARD_FOLDER
 from ptguard.smoke.talk import Say
 from ptguard.snapshot import FOLDER, SUBMODULE, SYMLINK, Snapshot
 from ptguard.text import shown

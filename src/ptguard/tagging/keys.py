@@ -37,6 +37,15 @@ class UserKey:
 
 
 @value
+class FoundKey:
+    """A public key for a policy: ``public`` is ``<type> <base64>`` (SSH) or an armored, minimal export (OpenPGP)."""
+
+    kind: Kind
+    fingerprint: str
+    public: bytes
+
+
+@value
 class Chosen:
     """The key that is to sign, and the signer's id in the policy."""
 
