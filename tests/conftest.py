@@ -60,10 +60,15 @@ def repo(tmp_path: Path, env: dict[str, str]) -> Repo:
     return Repo(path, env)
 
 
+@pytest.fixture(scope="session")
+def engine() -> Podman:
+    """The tests' own podman and its images: made, or failed to be made, once."""
+    return containers.podman()
+
+
 @pytest.fixture
-def podman(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Podman]:
+def podman(engine: Podman, env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Podman]:
     """The tests' own podman, the only engine on PATH; what a test leaves running in it is ended, and is a failure."""
-    engine = containers.podman()
     for name, value in engine.env.items():
         monkeypatch.setenv(name, value)
         env[name] = value

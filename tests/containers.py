@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def podman() -> Podman:
         RuntimeError: a program is missing.
     """
     _need("podman", "runc", "debootstrap")
-    made_by = "".join(inspect.getsource(step) for step in (_write, _make_python, _make_torch))
+    made_by = "".join(inspect.getsource(step) for step in (_run_folder, _write, _make_python, _make_torch))
     recipe = hashlib.sha256(f"{TORCH}{CONF}{made_by}".encode()).hexdigest()[:12]
     folder = CACHE / recipe
     found = Podman(folder, _environment(folder))
@@ -104,12 +105,17 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
+def _run_folder(folder: Path) -> Path:
+    """Give a folder for what runs now: podman takes none whose path has more than 50 characters, wherever the clone is."""
+    return Path(tempfile.gettempdir(), f"ptguard-podman-{hashlib.sha256(bytes(folder)).hexdigest()[:12]}")
+
+
 def _write(folder: Path) -> None:
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     (folder / "containers.conf").write_text(CONF.format(folder=folder))
     (folder / "registries.conf").write_text("")
     # By CONTAINERS_STORAGE_CONF every run would take 20 s: podman then waits for its own clean-up in vain (4.3).
-    where = f'--root "{folder}/store" --runroot "{folder}/run"'
+    where = f'--root "{folder}/store" --runroot "{_run_folder(folder)}"'
     for name, script in {
         "podman": f'exec {shutil.which("podman")} {where} "$@"',
         # docker's client may be here without its daemon: for the tests there is none, whatever the machine has.
@@ -125,11 +131,10 @@ def _make_python(engine: Podman) -> None:
     run("debootstrap", "--variant=minbase", "--include=python3", "bookworm", root, env=os.environ, timeout=900)
     for heavy in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
         shutil.rmtree(root / heavy, ignore_errors=True)
-    with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
-        argv = [str(engine.folder / "bin" / "podman"), "import", "--quiet", "-", PYTHON_IMAGE]
-        subprocess.run(argv, stdin=tar.stdout, env={**os.environ, **engine.env}, check=True, capture_output=True)
-    if tar.returncode != 0:
-        raise RuntimeError("tar failed")
+    packed = engine.folder / "root.tar"
+    run("tar", "-C", root, "-cf", packed, ".", env=os.environ, timeout=900)
+    engine("import", "--quiet", packed, PYTHON_IMAGE)
+    packed.unlink()
     shutil.rmtree(root, ignore_errors=True)
 
 
