@@ -62,7 +62,7 @@ def test_a_published_tag_is_neither_moved_nor_deleted_but_pushed_again(served: T
     served.guard(":v2.9.0").refused("deleted")
     served.tag("v2.9.0", "HEAD", "-f", "-m", "again")
     served.guard("-f", "v2.9.0").refused("moved")
-    served.guard("--prune", "refs/tags/*:refs/tags/*").refused("moved")
+    served.guard("--prune", "+refs/tags/*:refs/tags/*").refused("moved")
     served.repo.git("fetch", "-q", "-f", "origin", "refs/tags/v2.9.0:refs/tags/v2.9.0")
     assert served.guard("--tags").code == 0
 
@@ -151,7 +151,7 @@ def test_an_unreadable_policy_refuses_tags_and_never_a_branch(served: Team) -> N
     served.repo.commit("A slip")
     served.guard("main").accepted()
     served.tag()
-    assert "did you mean" in served.guard("v2.9.0").refused().screen or True
+    assert "patern" in served.guard("v2.9.0").refused().screen
     assert served.receipts()[-1]["reasons"] == ["error/policy"]
     served.guard("HEAD:refs/heads/work").accepted()
     served.guard("HEAD:refs/heads/v2.9.0").accepted()
