@@ -96,7 +96,11 @@ def test_a_branch_and_a_tag_of_one_name_in_one_push(served: Team) -> None:
 def test_a_symbolic_ref_is_judged_as_what_it_leads_to(served: Team) -> None:
     served.tag()
     served.guard("v2.9.0").accepted("v2.9.0")
-    for name, target in (("heads/latest", "tags/v2.9.0"), ("tags/latest", "tags/v2.9.0"), ("heads/trunk", "heads/main")):
+    for name, target in (
+        ("heads/latest", "tags/v2.9.0"),
+        ("tags/latest", "tags/v2.9.0"),
+        ("heads/trunk", "heads/main"),
+    ):
         run("git", "-C", served.remote, "symbolic-ref", f"refs/{name}", f"refs/{target}", env=served.env)
     served.repo.git("commit", "-q", "--allow-empty", "-m", "more")
     served.guard("-f", "HEAD:refs/heads/latest").refused("moved")
@@ -251,7 +255,7 @@ def test_what_the_pusher_configured_has_no_say(served: Team, tmp_path: Path) -> 
     (home / ".gitconfig").write_text(
         (Path(served.env["HOME"]) / ".gitconfig").read_text()
         + f"[core]\n\thooksPath = {elsewhere}\n[ptguard]\n\ttrustBranch = evil\n\tpolicyFile = /dev/null\n\tmaxTags = 0\n"
-        "[gpg]\n\tprogram = /bin/true\n[gpg \"ssh\"]\n\tallowedSignersFile = /dev/null\n[receive]\n\tadvertisePushOptions = true\n"
+        '[gpg]\n\tprogram = /bin/true\n[gpg "ssh"]\n\tallowedSignersFile = /dev/null\n[receive]\n\tadvertisePushOptions = true\n'
     )
     pusher = {**served.env, "HOME": str(home), "GIT_GRAFT_FILE": "/dev/null", "GNUPGHOME": str(home)}
     served.repo.git("tag", "-a", "-m", "unsigned", "v2.9.0")
@@ -278,7 +282,7 @@ def test_a_tag_that_leans_on_its_branch_never_lands_without_it(served: Team) -> 
     served.repo.git("commit", "-q", "--allow-empty", "-m", "the last touch")
     served.tag()
     update = served.remote / "hooks" / "update"
-    update.write_text('#!/bin/sh\ncase $1 in refs/heads/*) exit 1 ;; esac\n')
+    update.write_text("#!/bin/sh\ncase $1 in refs/heads/*) exit 1 ;; esac\n")
     update.chmod(0o755)
     before = served.remote_refs()
     done = served.repo.try_git("push", "origin", "main", "v2.9.0")
