@@ -169,7 +169,8 @@ def test_a_signer_that_the_push_itself_adds_is_refused_until_it_is_merged(served
     served.repo.write(".ptguard/keys/mallory.asc", mallory.public)
     served.write_policy(
         served.policy.replace('signers = ["li-wei", "bot"]', 'signers = ["li-wei", "bot", "mallory"]', 1)
-        + f'\n[[signers.mallory.keys]]\nkind = "openpgp"\nfingerprint = "{mallory.fingerprint}"\nfile = "keys/mallory.asc"\n'
+        + f'\n[[signers.mallory.keys]]\nkind = "openpgp"\nfingerprint = "{mallory.fingerprint}"\n'
+        'file = "keys/mallory.asc"\n'
     )
     served.repo.commit("Let Mallory release")
     served.tag(signer="mallory")
@@ -180,7 +181,7 @@ def test_a_signer_that_the_push_itself_adds_is_refused_until_it_is_merged(served
 
 
 @pytest.mark.parametrize("memory", [True, False], ids=["seen before", "first push"])
-def test_the_trust_branch_keeps_its_policy(served: Team, memory: bool) -> None:  # noqa: FBT001
+def test_the_trust_branch_keeps_its_policy(served: Team, memory: bool) -> None:
     if memory:
         served.tag()
         served.guard("v2.9.0").accepted("v2.9.0")
@@ -253,9 +254,10 @@ def test_what_the_pusher_configured_has_no_say(served: Team, tmp_path: Path) -> 
     elsewhere = tmp_path / "hooks"
     elsewhere.mkdir()
     (home / ".gitconfig").write_text(
-        (Path(served.env["HOME"]) / ".gitconfig").read_text()
-        + f"[core]\n\thooksPath = {elsewhere}\n[ptguard]\n\ttrustBranch = evil\n\tpolicyFile = /dev/null\n\tmaxTags = 0\n"
-        '[gpg]\n\tprogram = /bin/true\n[gpg "ssh"]\n\tallowedSignersFile = /dev/null\n[receive]\n\tadvertisePushOptions = true\n'
+        (Path(served.env["HOME"]) / ".gitconfig").read_text() + f"[core]\n\thooksPath = {elsewhere}\n"
+        "[ptguard]\n\ttrustBranch = evil\n\tpolicyFile = /dev/null\n\tmaxTags = 0\n"
+        '[gpg]\n\tprogram = /bin/true\n[gpg "ssh"]\n\tallowedSignersFile = /dev/null\n'
+        "[receive]\n\tadvertisePushOptions = true\n"
     )
     pusher = {**served.env, "HOME": str(home), "GIT_GRAFT_FILE": "/dev/null", "GNUPGHOME": str(home)}
     served.repo.git("tag", "-a", "-m", "unsigned", "v2.9.0")
