@@ -74,7 +74,9 @@ def saying(
     git = shutil.which("git", path=env["PATH"])
     assert git is not None
     folder.mkdir(parents=True)
-    (folder / "git").write_text(_ANSWER.format(version=version, git=git, hooks=shlex.quote(str(hooks or ""))))
+    (folder / "git").write_text(
+        _ANSWER.format(version=version, git=shlex.quote(git), hooks=shlex.quote(str(hooks or "")))
+    )
     (folder / "git").chmod(0o755)
     first_on_path(folder, env, monkeypatch)
 

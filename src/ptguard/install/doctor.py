@@ -135,10 +135,10 @@ def _old(state: State) -> Iterator[Trouble]:
     brief, old = state.layout.brief, state.old
     if old.kind is Kind.GUARD:
         what = f"{brief(old.path)} is the guard, renamed by another hook manager; nothing runs it"
-        yield Trouble(what, sh("rm", os.fspath(old.path)) + f" && {_INSTALL}", grave=not state.armed)
+        yield Trouble(what, sh("rm", "-f", os.fspath(old.path)) + f" && {_INSTALL}", grave=not state.armed)
     elif old.kind is not Kind.ABSENT:
         what = f"{brief(old.path)} was renamed by another hook manager; nothing runs it"
-        yield Trouble(what, sh("rm", os.fspath(old.path)) + "   # if it is not wanted", grave=False)
+        yield Trouble(what, sh("rm", "-f", os.fspath(old.path)) + "   # if it is not wanted", grave=False)
 
 
 def _chained(state: State) -> Iterator[Trouble]:
@@ -147,14 +147,14 @@ def _chained(state: State) -> Iterator[Trouble]:
         return
     what = f"{brief(chained.path)} is the hook that stood here before the guard; nothing runs it now"
     if state.manager is not None:
-        yield Trouble(what, sh("rm", os.fspath(chained.path)) + "   # if it is not wanted", grave=False)
+        yield Trouble(what, sh("rm", "-f", os.fspath(chained.path)) + "   # if it is not wanted", grave=False)
     elif state.hooks.guard is None:
         again = state.seat.kind in (Kind.ABSENT, Kind.GUARD)
         then = "runs it again; ptguard uninstall puts it back" if again else "runs the newer hook, keeps this one aside"
         yield Trouble(what, f"{_INSTALL}   # {then}", grave=not state.armed)
     elif chained.dangles:
         what = f"{brief(chained.path)} is a link that leads nowhere, as it was before: it does not run"
-        yield Trouble(what, sh("rm", os.fspath(chained.path)) + "   # if it is not wanted", grave=False)
+        yield Trouble(what, sh("rm", "-f", os.fspath(chained.path)) + "   # if it is not wanted", grave=False)
     elif not chained.executable:
         what = f"{brief(chained.path)} is not executable, as it was before: it does not run"
         yield Trouble(what, sh("chmod", "+x", os.fspath(chained.path)) + "   # if it should", grave=False)
