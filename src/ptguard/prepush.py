@@ -1,15 +1,19 @@
 """One push, from the lines on standard input to the exit code; what the hook runs, so nothing heavy is imported."""
 
 import importlib
+import os
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from ptguard.errors import ExitCode, UsageError
+from ptguard.gateways.onepush import remember, said_before
 from ptguard.judging import Request, Unjudged, judge_push
 from ptguard.report.text import parts
 from ptguard.terminal import wants_color
+from ptguard.trust import Choice
 from ptguard.verdict import exit_code
 
 MAX_LINES_BYTES: Final = 1 << 26
@@ -49,7 +53,21 @@ def judge_stdin(request: Request, remote: str, url: str) -> ExitCode:
     Raises:
         PtguardError: nothing could be judged; the push must be refused.
     """
-    verdict = judge_push(request, remote, url, read_lines())
+    lines = read_lines()
+    push = (os.fsencode(remote), os.fsencode(url), lines)
+    as_usual = request.start == Path() and request.choice == Choice()
+    if as_usual and (said := said_before(*push)) is not None:
+        if said is not ExitCode.ACCEPTED:
+            sys.stderr.write("ptguard: the tags were refused, see above; nothing was pushed\n")
+        return said
+    code = _judge(request, remote, url, lines)
+    if as_usual:
+        remember(code, *push)
+    return code
+
+
+def _judge(request: Request, remote: str, url: str, lines: bytes) -> ExitCode:
+    verdict = judge_push(request, remote, url, lines)
     if isinstance(verdict, Unjudged):
         if verdict.note:
             sys.stderr.write(f"ptguard: note: {verdict.note}\n")
