@@ -9,7 +9,6 @@ import hashlib
 import inspect
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -106,7 +105,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _run_folder(folder: Path) -> Path:
-    """Give a folder for what runs now: podman takes none whose path has more than 50 characters, wherever the clone is."""
+    """Give a folder for what runs now: podman takes none of more than 50 characters."""
     return Path(tempfile.gettempdir(), f"ptguard-podman-{hashlib.sha256(bytes(folder)).hexdigest()[:12]}")
 
 

@@ -39,6 +39,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "verdict": ("verdict",),
     "judging": ("judging",),
     "install": ("install",),
+    "server": ("server",),
     "smoke": ("smoke",),
     "setup": ("setup",),
     "tagging": ("tagging",),
@@ -47,7 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "images": ("images",),
     "keys": ("keys",),
     "pages": ("pages",),
-    "cli": ("cli", "prepush", "terminal", "__main__"),
+    "cli": ("cli", "prepush", "prereceive", "terminal", "__main__"),
 }
 """Each layer with its modules and packages (below ``ptguard``). A new one is put here, and into CONTRIBUTING.md."""
 
@@ -65,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verdict": {"base", "checks", "policy", "verdict"},
     "judging": {"base", "parse", "gateways", "policy", "evidence", "verdict", "judging"},
     "install": {"base", "gateways", "install"},
+    "server": {*BELOW_THE_TOP, "server"},
     "smoke": {*BELOW_THE_TOP, "smoke"},
     "setup": {*BELOW_THE_TOP, "tagging", "setup"},
     "tagging": {*BELOW_THE_TOP, "tagging"},

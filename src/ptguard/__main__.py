@@ -83,10 +83,17 @@ def _interrupted() -> ExitCode:
 
 def _is_hook(args: list[str]) -> bool:
     """Tell whether this is the call of the installed hook: people wait for it, so it goes past the option parser."""
-    return len(args) == 3 and args[0] == "pre-push" and not any(arg.startswith("-") for arg in args)
+    return args == ["pre-receive"] or (
+        len(args) == 3 and args[0] == "pre-push" and not any(arg.startswith("-") for arg in args)
+    )
 
 
-def _hook(remote: str, url: str) -> int:
+def _hook(*args: str) -> int:
+    if not args:
+        from ptguard.prereceive import receive
+
+        return receive()
+    remote, url = args
     from ptguard.judging import request_now
     from ptguard.prepush import judge_stdin
 

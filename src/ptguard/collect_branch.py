@@ -46,8 +46,26 @@ class Branches:
             carrier = _carrier(clone.git, commit, found.here)
         if carrier is None and found.unknown is not None:
             return _not_here(clone, found.unknown)
-        local = () if carrier or self._many else _local(clone, patterns, commit)
+        local = () if carrier or self._many else _local(clone, patterns, commit, found.matching)
         return BranchEvidence(found.matching, carrier, found.ineligible, local, shallow=clone.git.shallow)
+
+    def leaning(self, patterns: Sequence[str], commit: Oid) -> str | None:
+        """Give the branch whose new tip alone carries ``commit``: where it does not land, the tag must not.
+
+        None where a branch carries it as it stood before the push, or none does.
+
+        Raises:
+            GitError: git could not say.
+        """
+        if not self._clone.forwards:
+            return None
+        found = self._eligible.get(tuple(patterns)) or _eligible(self._clone, patterns)
+        stood = self._clone.state.branches
+        if self._clone.git.contained(
+            commit, [stood[ref] for ref, oids in found.here.items() if stood.get(ref) in oids]
+        ):
+            return None
+        return _carrier(self._clone.git, commit, found.here)
 
     def _known(self, found: "_Eligible", commit: Oid) -> str | None:
         """Give the first branch that git names for ``commit`` when asked for all tagged commits that a branch has."""
@@ -81,7 +99,7 @@ def _eligible(clone: Clone, patterns: Sequence[str]) -> _Eligible:
             ineligible.append(ref)
             tips[ref] = []
         else:
-            tips[ref] = [*([before] if before else []), *added]
+            tips[ref] = [*([before] if before else []), *(added if clone.forwards else [])]
     known = {ref: [oid for oid in oids if git.info(oid) is not None] for ref, oids in tips.items()}
     unknown = next((ref for ref in tips if len(known[ref]) < len(tips[ref])), None)
     here = {ref: oids for ref, oids in known.items() if oids}
@@ -111,8 +129,13 @@ def _forward(git: Git, line: RefUpdate) -> list[Oid]:
     return [new] if git.contained(old, [new]) else []
 
 
-def _local(clone: Clone, patterns: Sequence[str], commit: Oid) -> tuple[str, ...]:
-    """Give the local branches that would carry the commit if they were pushed, for the mending words."""
+def _local(clone: Clone, patterns: Sequence[str], commit: Oid, matching: Sequence[str]) -> tuple[str, ...]:
+    """Give the local branches that would carry the commit if they were pushed, for the mending words.
+
+    A server cannot see them: the first branch that matches is likely the one.
+    """
+    if clone.receiving:
+        return tuple(ref.removeprefix(BRANCH_PREFIX) for ref in matching[:1])
     heads = {ref: clone.refs[ref] for ref in clone.refs.under(BRANCH_PREFIX)}
     near = _matching(heads, patterns)[:MAX_LOCAL]
     return tuple(ref.removeprefix(BRANCH_PREFIX) for ref in near if clone.git.contained(commit, [heads[ref]]))

@@ -73,7 +73,7 @@ def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Ve
             policy = client_policy(clone, request.choice)
         except PolicyError as error:
             raise _first_push(error, updates, tags, remote_name) from error
-        return _judge(request, clone, policy, tags, Mode.PUSH)
+        return judge_updates(request, clone, policy, tags, Mode.PUSH, published=_on_canonical(clone))
 
 
 @apart
@@ -93,7 +93,7 @@ def judge_tags(
         names = [_tag_ref(refs, name) for name in tags] if tags else _at_head(git, refs)
         policy = client_policy(clone, request.choice)
         updates = tuple(RefUpdate(ref, refs[ref], ref, clone.state.tags.get(ref)) for ref in dict.fromkeys(names))
-        return _judge(request, clone, policy, updates, Mode.PUBLISHED if published else Mode.VERIFY)
+        return judge_updates(request, clone, policy, updates, Mode.PUBLISHED if published else Mode.VERIFY)
 
 
 @apart
@@ -145,8 +145,22 @@ def asked_clone(git: Git, wanted_remote: str | None) -> Clone:
     return Clone(git, config, refs, remote, state_by_asking(git, remote, refs))
 
 
-def _judge(request: Request, clone: Clone, policy: Policy, tags: tuple[RefUpdate, ...], mode: Mode) -> Verdict:
-    published = _on_canonical(clone) if mode is Mode.PUSH else None
+def judge_updates(
+    request: Request,
+    clone: Clone,
+    policy: Policy,
+    tags: Sequence[RefUpdate],
+    mode: Mode,
+    *,
+    published: frozenset[Oid] | None = None,
+) -> Verdict:
+    """Judge ``tags`` of a clone by ``policy``, in their order.
+
+    ``published``: the tag objects that are history already, where there is a canonical remote that has some; else None.
+
+    Raises:
+        PtguardError: nothing could be judged.
+    """
     with temporary_home() as home:
         collector = Collector(Scene(clone, policy, mode, request.now, home, published), tags)
         judged = dict(_each(collector, policy, tags))

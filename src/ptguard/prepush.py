@@ -28,11 +28,11 @@ def _import_ahead() -> None:
             importlib.import_module(name)
 
 
-def judge_stdin(request: Request, remote: str, url: str) -> ExitCode:
-    """Judge the push to ``remote`` at ``url`` whose lines stand on standard input; say all on standard error.
+def read_lines() -> bytes:
+    """Give the lines that git hands to a hook on standard input, and begin to import what judging them will want.
 
     Raises:
-        PtguardError: nothing could be judged; the push must be refused.
+        UsageError: they cannot be read, or are too many.
     """
     if sys.stdin is None:  # closed is not empty: nobody knows what is pushed
         raise UsageError("standard input is closed, so the refs of the push cannot be read", fix="git push")
@@ -40,7 +40,16 @@ def judge_stdin(request: Request, remote: str, url: str) -> ExitCode:
     if len(lines) > MAX_LINES_BYTES:
         raise UsageError(f"the push has more than {MAX_LINES_BYTES} bytes of ref lines", fix="push fewer refs at once")
     _warm_up()
-    verdict = judge_push(request, remote, url, lines)
+    return lines
+
+
+def judge_stdin(request: Request, remote: str, url: str) -> ExitCode:
+    """Judge the push to ``remote`` at ``url`` whose lines stand on standard input; say all on standard error.
+
+    Raises:
+        PtguardError: nothing could be judged; the push must be refused.
+    """
+    verdict = judge_push(request, remote, url, read_lines())
     if isinstance(verdict, Unjudged):
         if verdict.note:
             sys.stderr.write(f"ptguard: note: {verdict.note}\n")

@@ -45,6 +45,8 @@ class Clone:
     """The repository of one call with all that is known around it, read once.
 
     ``refs`` are its own, ``state`` what the remote has, ``updates`` all lines of the push (none for ``verify``).
+    ``forwards``: a branch counts with the tip that the push itself fast-forwards it to; where git could land a tag
+    without that branch it must not. ``receiving``: this is the server's side, and ``refs`` are the remote's own.
     """
 
     git: Git
@@ -53,6 +55,8 @@ class Clone:
     remote: Remote | None
     state: RemoteState
     updates: tuple[RefUpdate, ...] = ()
+    forwards: bool = True
+    receiving: bool = False
 
 
 def _map(ref: str, source: str, target: str) -> str | None:

@@ -64,15 +64,19 @@ def _named(git: Git, config: Config, choice: Choice) -> Anchor | None:
     if choice.ref:
         return _at_ref(git, choice.ref)
     if file := config.get("ptguard.policyfile"):
-        if not Path(file[-1]).is_absolute():
-            raise PolicyError(
-                f"git config ptguard.policyFile is {shown(file[-1])!r}, not an absolute path",
-                fix=sh("git", "config", "ptguard.policyFile", f"/absolute/path/{Path(file[-1]).name}"),
-            )
-        return Anchor(file[-1], None, Path(file[-1]), None)
+        return _at_file(file[-1])
     if ref := config.get("ptguard.policyref"):
         return _at_ref(git, ref[-1])
     return None
+
+
+def _at_file(name: str) -> Anchor:
+    if not Path(name).is_absolute():
+        raise PolicyError(
+            f"git config ptguard.policyFile is {shown(name)!r}, not an absolute path",
+            fix=sh("git", "config", "ptguard.policyFile", f"/absolute/path/{Path(name).name}"),
+        )
+    return Anchor(name, None, Path(name), None)
 
 
 def _at_ref(git: Git, ref: str) -> Anchor:
@@ -100,6 +104,23 @@ def trust_branch(config: Config, refs: Refs, remote: Remote | None) -> str:
         if head.startswith(prefix):
             return head.removeprefix(prefix)
     return "main"
+
+
+def server_anchor(config: Config, refs: Refs, branch: str) -> Anchor:
+    """Give where a server's policy lies: the administrator's file, else the tip of the trust branch before the push.
+
+    Raises:
+        PolicyError: the file's path is not absolute, or the trust branch has no commit yet.
+    """
+    if file := config.get("ptguard.policyfile"):
+        return _at_file(file[-1])
+    ref = BRANCH_PREFIX + branch
+    if ref not in refs:
+        raise PolicyError(
+            f"the trust branch {shown(branch)} has no commit here yet, so there is no policy that could judge a tag",
+            fix=sh("git", "push", "-u", "origin", branch) + "   # first; then push the tag by itself",
+        )
+    return Anchor(f"{ref} before this push", refs[ref], None, branch)
 
 
 def _anchor(clone: Clone) -> Anchor:

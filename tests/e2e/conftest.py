@@ -14,6 +14,13 @@ def team(template: Team, tmp_path: Path, env: dict[str, str]) -> Team:
 
 
 @pytest.fixture
+def served(team: Team) -> Team:
+    """A team whose remote has the guard installed, and its clone none."""
+    team.serve()
+    return team
+
+
+@pytest.fixture
 def armed(team: Team) -> Team:
     """A team whose clone has the guard installed."""
     team.arm()

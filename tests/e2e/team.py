@@ -276,6 +276,18 @@ class Team:
         done = self.repo.ptguard("install")
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def serve(self, *args: str) -> None:
+        """Install the guard into the bare remote, as an administrator does."""
+        done = run(sys.executable, "-m", "ptguard", "install", "--server", self.remote, *args, env=self.env, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """Give the receipts that the server has kept, every line a whole one."""
+        log = self.remote / "ptguard" / "receipts.jsonl"
+        text = log.read_text() if log.exists() else ""
+        assert not text or text.endswith("\n"), text[-200:]
+        return [json.loads(line) for line in text.splitlines()]
+
     def push(self, *args: str) -> None:
         """Push to origin for the set-up, without the hook."""
         self.repo.git("push", "-q", "--no-verify", "origin", *args)

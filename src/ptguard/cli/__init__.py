@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "policy-check": "policy",
     "pre-commit-hook": "precommit",
     "pre-push": "pre_push",
+    "pre-receive": "pre_receive",
     "smoke": "smoke",
     "tag": "tag",
     "uninstall": "uninstall",

@@ -24,6 +24,25 @@ def in_folder(function: F) -> F:
     return option(function)
 
 
+def on_server(function: F) -> F:
+    """Add ``--server PATH`` and ``--layout``: a repository on a server instead of a clone."""
+    for option in (
+        click.option(
+            "--layout",
+            type=click.Choice(["bare", "gitea", "gitlab"]),
+            help="With --server: whose folders the repository has; found out where it is not given.",
+        ),
+        click.option(
+            "--server",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            metavar="PATH",
+            help="The repository on a server at PATH instead of this clone.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def policy_choice(function: F) -> F:
     """Add ``--policy-ref`` and ``--policy-file``."""
     for option in (

@@ -5,24 +5,33 @@ from pathlib import Path
 
 import click
 
-from ptguard.cli.common import in_folder
+from ptguard.cli.common import in_folder, on_server
 from ptguard.cli.hooks import describe
 from ptguard.errors import ExitCode
 
 
 @click.command("install")
 @click.option("--check", is_flag=True, help="Change nothing; say what is armed, exit 1 if nothing is.")
+@on_server
+@click.option("--branch", metavar="NAME", help="With --server: the branch whose policy decides.")
 @in_folder
-def command(check: bool, folder: Path) -> ExitCode:  # noqa: FBT001 - click passes flags by name
+def command(*, check: bool, server: Path | None, layout: str | None, branch: str | None, folder: Path) -> ExitCode:
     """Arm this clone: every push of a tag is judged from then on.
 
     Where there is a .pre-commit-config.yaml, pre-commit is installed first. A pre-push hook of your own is kept and
-    runs as before. Exit codes: 0 armed, 1 not armed.
+    runs as before. With --server, arm a repository on a server: no tag gets into it unjudged. Exit codes: 0 armed,
+    1 not armed.
     """
-    from ptguard.gateways.repo import layout
+    if server is not None:
+        from ptguard.cli.server import installed
+
+        return installed(folder / server, layout, branch, check=check)
+    if layout or branch:
+        raise click.UsageError("--layout and --branch go with --server")
+    from ptguard.gateways.repo import layout as layout_of
     from ptguard.install import actions, state
 
-    place = layout(folder)
+    place = layout_of(folder)
     outcome = actions.Outcome(state.inspect(place)) if check else actions.install(place, Path(sys.executable))
     for warning in outcome.warnings:
         click.echo(f"ptguard: {warning}", err=True)

@@ -82,6 +82,31 @@ class Git:
                 f"not a git repository that can be read: {_first_line(done)}",
                 fix="run ptguard inside a clone, or name one: ptguard -C DIR …",
             )
+        return cls._opened(lines, start)
+
+    @classmethod
+    def receiving(cls) -> Self:
+        """Open the repository that a server's hook was started for: GIT_DIR, else the folder it stands in.
+
+        What the pusher configured for himself has no say, not even in whose repositories git touches: the server
+        has begun to write into this one already. Source: githooks(5).
+
+        Raises:
+            UsageError: there is none.
+            ToolMissingError: git is not installed.
+        """
+        git_dir = Path(os.environ.get("GIT_DIR", ".")).resolve()
+        done = run(["git", "rev-parse", *OPEN_ARGS], env=judging_env(git_dir), cwd=git_dir)
+        lines = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
+        if done.returncode != 0 or len(lines) != len(OPEN_ARGS):
+            raise UsageError(
+                f"not a git repository that can be read: {_first_line(done)}",
+                fix="let git run the hook: git push",
+            )
+        return cls._opened(lines, git_dir)
+
+    @classmethod
+    def _opened(cls, lines: Sequence[str], start: Path) -> Self:
         git_dir, shallow, object_format = lines
         for known in get_args(ObjectFormat):
             if object_format == known:
@@ -217,6 +242,11 @@ class Git:
         if done.returncode not in (0, 1):
             raise GitError(f"git merge-base failed: {_first_line(done)}")
         return done.stdout.decode("ascii", "replace").strip() == commit
+
+    def head_branch(self) -> str | None:
+        """Give the full name of the ref that HEAD stands for, which need not exist; None where HEAD is a commit."""
+        done = self._try("symbolic-ref", "--quiet", "HEAD")
+        return done.stdout.decode("utf-8", "surrogateescape").strip() if done.returncode == 0 else None
 
     def tags_before(self, commit: Oid) -> frozenset[str]:
         """Give the names (after refs/tags/) of all tags that are reachable from a parent of ``commit``."""

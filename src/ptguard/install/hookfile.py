@@ -90,15 +90,29 @@ def render(python: Path, brought: Sequence[str] = ()) -> bytes:
     Raises:
         UsageError: the path cannot stand in a shell script.
     """
+    text = filled("hooks/pre-push", python)
+    types = "".join(f" {t}" for t in brought).encode("ascii")
+    return _BROUGHT.sub(lambda m: m[1] + types, text, count=1)
+
+
+def filled(name: str, python: Path) -> bytes:
+    """Give the text of the shipped hook ``name`` with the interpreter ``python`` in it.
+
+    Raises:
+        UsageError: the path cannot stand in a shell script.
+    """
     word = os.fsencode(shlex.quote(os.fspath(python)))
     if not python.is_absolute() or b"\n" in word:
         raise UsageError(
             f"the interpreter's path cannot be used in a hook: {shown(os.fspath(python))!r}",
             fix="run ptguard install with an interpreter that lies at an absolute path without line breaks",
         )
-    text = _PYTHON.sub(lambda _: b"python=" + word, resource("hooks/pre-push").read_bytes(), count=1)
-    types = "".join(f" {t}" for t in brought).encode("ascii")
-    return _BROUGHT.sub(lambda m: m[1] + types, text, count=1)
+    return _PYTHON.sub(lambda _: b"python=" + word, resource(name).read_bytes(), count=1)
+
+
+def python_of(text: bytes) -> Path | None:
+    """Give the interpreter that the text of a guard names."""
+    return _word(_PYTHON.search(text))
 
 
 def in_pre_commit_cache(python: Path) -> bool:

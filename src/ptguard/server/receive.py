@@ -1,0 +1,242 @@
+"""From the lines of a server's pre-receive hook to the verdict on the push, with its receipts."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from ptguard.errors import PolicyError, PtguardError, UsageError
+from ptguard.gateways.git import Git, Refs
+from ptguard.judging import Request, Unjudged, judge_updates, request_now
+from ptguard.later import apart
+from ptguard.model import (
+    BRANCH_PREFIX,
+    TAG_PREFIX,
+    Finding,
+    Mode,
+    Oid,
+    Policy,
+    RefUpdate,
+    RemoteState,
+    Status,
+    TagVerdict,
+    Verdict,
+)
+from ptguard.parse.refs import parse_pre_receive
+from ptguard.policy import match_rule
+from ptguard.remotes import Clone, Config, Remote
+from ptguard.server import leaning, settings, trunk
+from ptguard.server.receipts import Receipts
+from ptguard.server.settings import Settings
+from ptguard.server.store import Store
+from ptguard.server.trunk import Trunk
+from ptguard.text import sh, shown
+from ptguard.trust import read_policy, server_anchor
+from ptguard.value import replace, value
+
+PUSHED_TO: Final = "origin"
+"""What the pusher most likely calls this repository; only words of the mending rest on it."""
+
+_CHAIN: Final = 5
+_ASKED_BY_NAME: Final = 1000
+
+
+@value
+class Push:
+    """What a push would do. ``updates``: every line, aimed at the ref that it would change; ``claimed``: old ids."""
+
+    clone: Clone
+    settings: Settings
+    store: Store
+    trunk: Trunk
+    now: datetime
+    updates: tuple[RefUpdate, ...]
+    claimed: dict[str, Oid | None]
+
+    @property
+    def tags(self) -> tuple[RefUpdate, ...]:
+        """The lines that are about tags."""
+        return tuple(update for update in self.updates if update.is_tag)
+
+
+def timeout() -> float:
+    """Give how many seconds the judging of a push may take in the repository of this hook.
+
+    Raises:
+        PtguardError: it cannot be read.
+    """
+    with Git.receiving() as git:
+        return settings.read(git, git.local_config()).timeout
+
+
+@apart
+def judge_received(lines: bytes, now: datetime) -> Verdict | Unjudged:
+    """Judge a push from the lines of git's pre-receive hook, and keep a receipt for each of its tags.
+
+    Raises:
+        PtguardError: nothing could be judged, or the push would take the policy away; it must be refused.
+    """
+    lines_of = parse_pre_receive(lines)
+    if not lines_of:
+        return Unjudged(None)
+    with Git.receiving() as git:
+        push = _push(git, lines_of, now)
+        receipts = Receipts(push.store, now)
+        try:
+            verdict = _judged(push)
+        except PtguardError as error:
+            receipts.unjudged(error, push.tags)
+            raise
+        if verdict is None:
+            return Unjudged(None)
+        receipts.judged(verdict, push.tags)
+        return verdict
+
+
+def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
+    config = git.local_config()
+    refs = _refs(git, lines)
+    updates = tuple(_aimed(line, refs) for line in lines)
+    found = settings.read(git, config)
+    store = Store(settings.folder_of(git), found.sharing)
+    branch = _trust_branch(git, config)
+    state = RemoteState(
+        PUSHED_TO,
+        {name: refs[name] for name in refs.under(TAG_PREFIX)},
+        {name: refs[name] for name in refs.under(BRANCH_PREFIX)},
+        asked=True,
+    )
+    clone = Clone(
+        git, config, refs, Remote(PUSHED_TO, (), exempt=False), state, updates,
+        forwards=found.transaction, receiving=True,
+    )  # fmt: skip
+    place = trunk.look(git, store, branch, refs.get(BRANCH_PREFIX + branch))
+    claimed = {u.remote_ref: line.remote_oid for u, line in zip(updates, lines, strict=True)}
+    return Push(clone, found, store, place, now, updates, claimed)
+
+
+def _refs(git: Git, lines: Sequence[RefUpdate]) -> Refs:
+    """Read all branches and tags, and what else the push names: any ref may be a symbolic one that leads to a tag."""
+    others = {u.remote_ref for u in lines if not u.remote_ref.startswith((TAG_PREFIX, BRANCH_PREFIX))}
+    return git.refs(*((TAG_PREFIX, BRANCH_PREFIX, *others) if len(others) <= _ASKED_BY_NAME else ("refs/",)))
+
+
+def _aimed(line: RefUpdate, refs: Refs) -> RefUpdate:
+    """Give the line as an update of the ref that it would change, from what stands there, whatever the push claims."""
+    ref = line.remote_ref
+    for _ in range(_CHAIN):
+        ref = refs.symbolic.get(ref, ref)
+    return RefUpdate(line.local_ref, line.local_oid, ref, refs.get(ref))
+
+
+def _trust_branch(git: Git, config: Config) -> str:
+    """Give the short name of the trust branch: ``ptguard.trustBranch`` of the repository itself, else HEAD's branch."""
+    if named := config.get("ptguard.trustbranch"):
+        if not named[-1].strip():
+            raise PolicyError("git config ptguard.trustBranch is empty", fix="git config ptguard.trustBranch main")
+        return named[-1].removeprefix(BRANCH_PREFIX)
+    head = git.head_branch()
+    return head.removeprefix(BRANCH_PREFIX) if head and head.startswith(BRANCH_PREFIX) else "main"
+
+
+def _judged(push: Push) -> Verdict | None:
+    """Give the verdict, or None where nothing in the push is to be judged."""
+    tags, line = push.tags, next((u for u in push.updates if u.remote_ref == push.trunk.ref), None)
+    outside = "ptguard.policyfile" in push.clone.config
+    if line is not None and not outside:
+        trunk.protect(push.clone.git, push.trunk, line, push.claimed[line.remote_ref])
+    if tags or line is not None:
+        trunk.remember(push.store, push.trunk, push.now)
+    if not tags:
+        return _shadows(push)
+    _bounded(push)
+    policy = _policy(push, outside=outside)
+    judged = judge_updates(request_at(push), push.clone, policy, tags, Mode.PUSH)
+    verdict = replace(judged, tags=(*judged.tags, *_shadowing(push, policy)))
+    found = leaning.of(push.clone, policy, verdict) if verdict.accepted else ()
+    leaning.note(push.store, tags, found)
+    return verdict
+
+
+def request_at(push: Push) -> Request:
+    """Give the request that the judging of ``push`` is."""
+    return replace(request_now(push.clone.git.git_dir), now=push.now)
+
+
+def _bounded(push: Push) -> None:
+    if len(push.tags) > push.settings.max_tags:
+        raise UsageError(
+            f"the push has {len(push.tags)} tags, more than the {push.settings.max_tags} that are judged here at once",
+            fix="push fewer tags at once   # or the administrator: git config --local ptguard.maxTags N",
+        )
+    if os.environ.get("GIT_NAMESPACE"):
+        raise UsageError(
+            "the push goes to a namespace of the repository, whose tags are not known to the guard",
+            fix="push to the repository itself; see gitnamespaces(7)",
+        )
+
+
+def _policy(push: Push, *, outside: bool) -> Policy:
+    clone, place = push.clone, push.trunk
+    gone = None if outside else trunk.missing(place)
+    if gone is not None:
+        raise gone
+    try:
+        anchor = server_anchor(clone.config, clone.refs, place.branch)
+        return read_policy(clone.git, anchor, clone.remote)
+    except PolicyError as error:
+        brings = any(u.remote_ref == place.ref and not u.deletion for u in push.updates)
+        if error.problems or outside or not brings:
+            raise
+        first = sh("git", "push", "-u", PUSHED_TO, place.branch)
+        fix = f"{first}, then {sh('git', 'push', PUSHED_TO, push.tags[0].tag)}"
+        raise PolicyError(error.message, fix=fix) from error
+
+
+def _shadows(push: Push) -> Verdict | None:
+    """Judge a push without tags: only a new branch that has the name of a tag can do harm."""
+    if not _new_twins(push):
+        return None
+    try:
+        policy = _policy(push, outside="ptguard.policyfile" in push.clone.config)
+    except PolicyError:
+        return None  # no tag is guarded, and a push without tags is not to be disturbed
+    found = _shadowing(push, policy)
+    return Verdict(Mode.PUSH, push.now, policy.source, found) if found else None
+
+
+def _new_twins(push: Push) -> list[RefUpdate]:
+    """Give the lines that create a branch with the name of a tag that stands here."""
+    tags = push.clone.state.tags
+    return [
+        line
+        for line in push.updates
+        if line.remote_ref.startswith(BRANCH_PREFIX)
+        and line.remote_oid is None
+        and not line.deletion
+        and TAG_PREFIX + line.remote_ref.removeprefix(BRANCH_PREFIX) in tags
+    ]
+
+
+def _shadowing(push: Push, policy: Policy) -> tuple[TagVerdict, ...]:
+    """Refuse the new branches that have the name of a tag which the policy guards."""
+    judged = {update.remote_ref for update in push.tags}
+    found = []
+    for line in _new_twins(push):
+        name = line.remote_ref.removeprefix(BRANCH_PREFIX)
+        ref = TAG_PREFIX + name
+        if ref not in judged and (match_rule(policy, name) is not None or policy.unmatched == "refuse"):
+            found.append(TagVerdict(ref, name, push.clone.state.tags[ref], None, (_shadowed(line.remote_ref, name),)))
+    return tuple(found)
+
+
+def _shadowed(branch: str, name: str) -> Finding:
+    return Finding(
+        "immutable",
+        Status.FAIL,
+        "shadowed",
+        f"a branch would get the name of the tag {shown(name)}",
+        f"{shown(branch)} in this push",
+        "no branch of that name: `git clone -b` would take the branch",
+        sh("git", "push", PUSHED_TO, f"{branch}:{branch}-branch") + "   # another name",
+    )
