@@ -4,7 +4,7 @@ Only what the tag's rule asks for is collected. A part that cannot be had become
 that the other checks still speak.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -234,13 +234,17 @@ class Collector:
                 found.setdefault(ref.casefold(), set()).add(ref)
         return {folded: tuple(sorted(refs)) for folded, refs in found.items() if len(refs) > 1}
 
+    @cached_property
+    def _branch_lines(self) -> Mapping[str, RefUpdate]:
+        return branch_lines(self.scene.clone)
+
     def _collisions(self, update: RefUpdate) -> tuple[str, ...]:
         return tuple(r for r in self._spellings.get(update.remote_ref.casefold(), ()) if r != update.remote_ref)
 
     def _shadow(self, update: RefUpdate) -> str | None:
         """Give the branch of the remote, standing or in this push, that has the tag's name."""
         name = BRANCH_PREFIX + update.tag
-        line = branch_lines(self.scene.clone).get(name)
+        line = self._branch_lines.get(name)
         if line is not None:
             return None if line.deletion else f"{name} in this push"
         return f"{name} on {self.scene.clone.state.name}" if name in self.scene.clone.state.branches else None

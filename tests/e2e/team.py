@@ -278,7 +278,9 @@ class Team:
 
     def serve(self, *args: str) -> None:
         """Install the guard into the bare remote, as an administrator does."""
-        done = run(sys.executable, "-m", "ptguard", "install", "--server", self.remote, *args, env=self.env, check=False)
+        done = run(
+            sys.executable, "-m", "ptguard", "install", "--server", self.remote, *args, env=self.env, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     def receipts(self) -> list[dict[str, Any]]:

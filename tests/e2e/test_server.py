@@ -62,7 +62,7 @@ def test_a_published_tag_is_neither_moved_nor_deleted_but_pushed_again(served: T
     served.guard(":v2.9.0").refused("deleted")
     served.tag("v2.9.0", "HEAD", "-f", "-m", "again")
     served.guard("-f", "v2.9.0").refused("moved")
-    served.guard("--prune", "refs/tags/*:refs/tags/*").refused("moved")
+    served.guard("--prune", "+refs/tags/*:refs/tags/*").refused("moved")
     served.repo.git("fetch", "-q", "-f", "origin", "refs/tags/v2.9.0:refs/tags/v2.9.0")
     assert served.guard("--tags").code == 0
 
@@ -96,7 +96,11 @@ def test_a_branch_and_a_tag_of_one_name_in_one_push(served: Team) -> None:
 def test_a_symbolic_ref_is_judged_as_what_it_leads_to(served: Team) -> None:
     served.tag()
     served.guard("v2.9.0").accepted("v2.9.0")
-    for name, target in (("heads/latest", "tags/v2.9.0"), ("tags/latest", "tags/v2.9.0"), ("heads/trunk", "heads/main")):
+    for name, target in (
+        ("heads/latest", "tags/v2.9.0"),
+        ("tags/latest", "tags/v2.9.0"),
+        ("heads/trunk", "heads/main"),
+    ):
         run("git", "-C", served.remote, "symbolic-ref", f"refs/{name}", f"refs/{target}", env=served.env)
     served.repo.git("commit", "-q", "--allow-empty", "-m", "more")
     served.guard("-f", "HEAD:refs/heads/latest").refused("moved")
@@ -151,7 +155,7 @@ def test_an_unreadable_policy_refuses_tags_and_never_a_branch(served: Team) -> N
     served.repo.commit("A slip")
     served.guard("main").accepted()
     served.tag()
-    assert "did you mean" in served.guard("v2.9.0").refused().screen or True
+    assert "patern" in served.guard("v2.9.0").refused().screen
     assert served.receipts()[-1]["reasons"] == ["error/policy"]
     served.guard("HEAD:refs/heads/work").accepted()
     served.guard("HEAD:refs/heads/v2.9.0").accepted()
@@ -165,7 +169,8 @@ def test_a_signer_that_the_push_itself_adds_is_refused_until_it_is_merged(served
     served.repo.write(".ptguard/keys/mallory.asc", mallory.public)
     served.write_policy(
         served.policy.replace('signers = ["li-wei", "bot"]', 'signers = ["li-wei", "bot", "mallory"]', 1)
-        + f'\n[[signers.mallory.keys]]\nkind = "openpgp"\nfingerprint = "{mallory.fingerprint}"\nfile = "keys/mallory.asc"\n'
+        + f'\n[[signers.mallory.keys]]\nkind = "openpgp"\nfingerprint = "{mallory.fingerprint}"\n'
+        'file = "keys/mallory.asc"\n'
     )
     served.repo.commit("Let Mallory release")
     served.tag(signer="mallory")
@@ -176,7 +181,7 @@ def test_a_signer_that_the_push_itself_adds_is_refused_until_it_is_merged(served
 
 
 @pytest.mark.parametrize("memory", [True, False], ids=["seen before", "first push"])
-def test_the_trust_branch_keeps_its_policy(served: Team, memory: bool) -> None:  # noqa: FBT001
+def test_the_trust_branch_keeps_its_policy(served: Team, memory: bool) -> None:
     if memory:
         served.tag()
         served.guard("v2.9.0").accepted("v2.9.0")
@@ -249,9 +254,10 @@ def test_what_the_pusher_configured_has_no_say(served: Team, tmp_path: Path) -> 
     elsewhere = tmp_path / "hooks"
     elsewhere.mkdir()
     (home / ".gitconfig").write_text(
-        (Path(served.env["HOME"]) / ".gitconfig").read_text()
-        + f"[core]\n\thooksPath = {elsewhere}\n[ptguard]\n\ttrustBranch = evil\n\tpolicyFile = /dev/null\n\tmaxTags = 0\n"
-        "[gpg]\n\tprogram = /bin/true\n[gpg \"ssh\"]\n\tallowedSignersFile = /dev/null\n[receive]\n\tadvertisePushOptions = true\n"
+        (Path(served.env["HOME"]) / ".gitconfig").read_text() + f"[core]\n\thooksPath = {elsewhere}\n"
+        "[ptguard]\n\ttrustBranch = evil\n\tpolicyFile = /dev/null\n\tmaxTags = 0\n"
+        '[gpg]\n\tprogram = /bin/true\n[gpg "ssh"]\n\tallowedSignersFile = /dev/null\n'
+        "[receive]\n\tadvertisePushOptions = true\n"
     )
     pusher = {**served.env, "HOME": str(home), "GIT_GRAFT_FILE": "/dev/null", "GNUPGHOME": str(home)}
     served.repo.git("tag", "-a", "-m", "unsigned", "v2.9.0")
@@ -278,7 +284,7 @@ def test_a_tag_that_leans_on_its_branch_never_lands_without_it(served: Team) -> 
     served.repo.git("commit", "-q", "--allow-empty", "-m", "the last touch")
     served.tag()
     update = served.remote / "hooks" / "update"
-    update.write_text('#!/bin/sh\ncase $1 in refs/heads/*) exit 1 ;; esac\n')
+    update.write_text("#!/bin/sh\ncase $1 in refs/heads/*) exit 1 ;; esac\n")
     update.chmod(0o755)
     before = served.remote_refs()
     done = served.repo.try_git("push", "origin", "main", "v2.9.0")

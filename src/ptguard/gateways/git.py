@@ -395,7 +395,9 @@ def _parse_ls_remote(out: bytes) -> Mapping[str, Oid]:
 
 
 def _first_line(done: Completed) -> str:
-    lines = [line for line in done.stderr.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
+    said = done.stderr.decode("utf-8", "backslashreplace").splitlines()
+    # Hints come first and are not why: one is about the grafts file, which is set so that there is none.
+    lines = [line for line in said if line.strip() and not line.startswith("hint:")]
     return shown(lines[0]) if lines else f"git exited {done.returncode} and said nothing"
 
 

@@ -44,7 +44,7 @@ def read(git: Git, config: Config) -> Settings:
         PolicyError: one of them cannot be understood.
     """
     return Settings(
-        _number(config, "maxTags", MAX_TAGS),
+        _number(config),
         _seconds(config),
         _holds_back(git.git_dir, config),
         _sharing(config.get("core.sharedrepository", ("",))[-1].lower()),
@@ -56,30 +56,23 @@ def folder_of(git: Git) -> Path:
     return git.git_dir / "ptguard"
 
 
-def _last(config: Config, name: str) -> str | None:
-    found = config.get(f"ptguard.{name.lower()}")
-    return found[-1].strip() if found else None
-
-
-def _number(config: Config, name: str, default: int) -> int:
-    text = _last(config, name)
-    if text is None:
-        return default
+def _number(config: Config) -> int:
+    text = config.get("ptguard.maxtags", (str(MAX_TAGS),))[-1].strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise PolicyError(
-            f"git config ptguard.{name} is {shown(text)!r}, not a whole number",
-            fix=f"git config --local ptguard.{name} {default}   # in the server's repository",
+            f"git config ptguard.maxTags is {shown(text)!r}, not a whole number",
+            fix=f"git config --local ptguard.maxTags {MAX_TAGS}   # in the server's repository",
         )
     return int(text)
 
 
 def _seconds(config: Config) -> float:
-    text = _last(config, "timeout")
+    text = config.get("ptguard.timeout", (TIMEOUT,))[-1].strip()
     try:
-        return duration(TIMEOUT if text is None else text).total_seconds()
+        return max(duration(text).total_seconds(), 1.0)  # 0 would be no limit at all
     except WrongError:
         raise PolicyError(
-            f"git config ptguard.timeout is {shown(text or '')!r}, not a duration such as 30s or {TIMEOUT}",
+            f"git config ptguard.timeout is {shown(text)!r}, not a duration such as 30s or {TIMEOUT}",
             fix=f"git config --local ptguard.timeout {TIMEOUT}   # in the server's repository",
         ) from None
 
