@@ -4,14 +4,12 @@ import base64
 import hashlib
 import json
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.loopback import answers, free_port, running
 from tests.support import run
 
 PLATFORMS = ("amd64", "arm64")
@@ -59,7 +57,7 @@ def registry(folder: Path, *, login: tuple[str, str] | None = None, tls: bool = 
             package = {"htpasswd": "apache2-utils"}.get(program, program)
             raise RuntimeError(f"these tests need {program}: apt-get install {package}")
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     lines = ["version: 0.1", f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}", "http:"]
     lines += [f"  addr: 127.0.0.1:{port}", "  secret: tests"]
     authority = _certificate(folder) if tls else None
@@ -69,35 +67,9 @@ def registry(folder: Path, *, login: tuple[str, str] | None = None, tls: bool = 
         run("htpasswd", "-Bbc", folder / "htpasswd", *login)
         lines += [f"auth: {{htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}}}"]
     (folder / "config.yml").write_text("\n".join(lines) + "\n")
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log)
-    try:
-        _wait(port, process)
+    argv = ("docker-registry", "serve", folder / "config.yml")
+    with running(*argv, log=folder / "log", ready=lambda: answers(port)):
         yield Registry(f"127.0.0.1:{port}", folder, login, authority)
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if process.poll() is not None:
-                raise RuntimeError("docker-registry ended early") from None
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError("docker-registry does not answer")
 
 
 def _certificate(folder: Path) -> Path:

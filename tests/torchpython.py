@@ -20,16 +20,16 @@ _ENVIRONMENT = dict(os.environ)
 
 def torch_python() -> str:
     """Give the path of a Python that can import torch and numpy."""
-    return _ENVIRONMENT.get("PTGUARD_TORCH_PYTHON") or _made("torch==2.13.0", "numpy")
+    return _ENVIRONMENT.get("PTGUARD_TORCH_PYTHON") or made("torch==2.13.0", "numpy")
 
 
 def jax_python() -> str:
     """Give the path of a Python that can import JAX."""
-    return _ENVIRONMENT.get("PTGUARD_JAX_PYTHON") or _made("jax==0.10.2")
+    return _ENVIRONMENT.get("PTGUARD_JAX_PYTHON") or made("jax==0.10.2")
 
 
 @cache
-def _made(*requirements: str) -> str:
+def made(*requirements: str) -> str:
     name = requirements[0].replace("==", "-") + f"-python{sys.version_info[0]}.{sys.version_info[1]}"
     folder, python = CACHE / name, CACHE / name / "bin" / "python"
     CACHE.mkdir(exist_ok=True)

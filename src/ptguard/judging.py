@@ -47,10 +47,13 @@ class Unjudged:
 
 
 @apart
-def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Verdict | Unjudged:
+def judge_push(
+    request: Request, remote_name: str, url: str, lines: bytes, opened: Callable[[], Git] | None = None
+) -> Verdict | Unjudged:
     """Judge the tags of a push from the lines of git's pre-push hook; unjudged where no tag is pushed.
 
-    A remote with local config ``remote.<name>.ptguard = false`` is let through with a note.
+    A remote with local config ``remote.<name>.ptguard = false`` is let through with a note. ``opened`` gives the
+    repository of ``request`` where somebody has begun to open it already.
 
     Raises:
         PtguardError: nothing could be judged; the push must be refused.
@@ -59,7 +62,7 @@ def judge_push(request: Request, remote_name: str, url: str, lines: bytes) -> Ve
     tags = tuple(update for update in updates if update.is_tag)
     if not tags:
         return Unjudged(None)
-    with Git.open(request.start) as git:
+    with opened() if opened else Git.open(request.start) as git:
         config = git.local_config()
         remote = of_push(git, config, remote_name, url)
         if remote is not None and remote.exempt:

@@ -12,7 +12,7 @@ from typing import Final
 from ptguard.errors import ExitCode, PtguardError, ToolFailedError, unexpected
 from ptguard.judging import Unjudged
 from ptguard.model import Verdict
-from ptguard.prepush import read_lines
+from ptguard.prepush import read_lines, warm_up
 from ptguard.report.text import error as error_text
 from ptguard.report.text import parts
 from ptguard.server.receive import judge_received, timeout
@@ -43,6 +43,7 @@ def receive() -> ExitCode:
 
 def _judge() -> Verdict | Unjudged:
     lines = read_lines()
+    warm_up()
     with _within(timeout()):
         return judge_received(lines, datetime.now(UTC))
 

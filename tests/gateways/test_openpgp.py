@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ptguard.errors import ToolFailedError, ToolMissingError
+from ptguard.gateways import openpgp
 from ptguard.gateways.openpgp import OpenPgp
+from ptguard.gateways.process import Completed
 from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
 from ptguard.parse.openpgp import Packet, packets, primary_fingerprints, signature_packet
 from tests.armor import armor, packet
@@ -465,3 +468,27 @@ def test_two_verifiers_in_one_home_do_not_see_each_other_s_keys(
     armored = li_wei.sign(PAYLOAD)
     assert good(OpenPgp(home, [key(li_wei)]).verify(PAYLOAD, armored))
     assert refused(OpenPgp(home, [key(other)]).verify(PAYLOAD, armored)) == "unknown-signer"
+
+
+@pytest.mark.parametrize("name", ["plain", "with a blank", "ü", "-"])
+def test_the_words_for_gpg_are_those_of_python_gnupg(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One signature is verified without importing python-gnupg: what it would have run is what is run."""
+    home = tmp_path / name
+    home.mkdir()
+    ran: list[tuple[list[str], bytes]] = []
+
+    def noted(argv: Sequence[str], **given: Any) -> Completed:
+        ran.append((list(argv), given["stdin"]))
+        return Completed(0, b"", b"")
+
+    monkeypatch.setattr(openpgp, "run", noted)
+    theirs = openpgp._driver()(home, 1.0)
+    theirs.import_keys(b"keys")
+    theirs.verify_data(str(home / "signature"), b"payload", extra_args=["--weak-digest", "SHA1"])
+    ours = OpenPgp(tmp_path, [])
+    monkeypatch.setattr(ours, "_own", home, raising=False)
+    ours._status("--import", stdin=b"keys")
+    ours._status("--verify", "--weak-digest", "SHA1", str(home / "signature"), "-", stdin=b"payload")
+    assert ran[:2] == ran[2:] and len(ran) == 4

@@ -18,7 +18,6 @@ def command(remote: str, url: str, policy_ref: str | None, policy_file: Path | N
 
     A push without tags passes unseen. Everything is said on standard error.
     """
-    from ptguard.judging import request_now
     from ptguard.prepush import judge_stdin
 
-    return judge_stdin(request_now(folder, choice(policy_ref, policy_file)), remote, url)
+    return judge_stdin(folder, remote, url, choice(policy_ref, policy_file))

@@ -66,6 +66,7 @@ class Git:
         self._env = judging_env(git_dir)
         self._info: _Batch | None = None
         self._contents: _Batch | None = None
+        self._config: Mapping[str, tuple[str, ...]] | None = None
 
     @classmethod
     def open(cls, start: Path) -> Self:
@@ -121,6 +122,10 @@ class Git:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """End the helper processes, whatever happened."""
+        self.close()
+
+    def close(self) -> None:
+        """End the helper processes."""
         for batch in (self._info, self._contents):
             if batch is not None:
                 batch.close()
@@ -327,8 +332,13 @@ class Git:
     def local_config(self) -> Mapping[str, tuple[str, ...]]:
         """Give the repository's own configuration: each key (section and name in lower case) with its values.
 
-        Only ``--local``: what the user or the system configured has no say in a verdict.
+        Only ``--local``: what the user or the system configured has no say in a verdict. It is read once.
         """
+        if self._config is None:
+            self._config = self._read_config()
+        return self._config
+
+    def _read_config(self) -> Mapping[str, tuple[str, ...]]:
         out = self._run("config", "--local", "--null", "--list").decode("utf-8", "surrogateescape")
         found: dict[str, tuple[str, ...]] = {}
         for entry in out.split("\0"):

@@ -1,7 +1,8 @@
 """OpenPGP signatures, verified by gpg in a home of its own that holds the policy's keys and nothing else.
 
-The only importer of python-gnupg, which knows how gpg is called and what its answers look like. What it leaves open
-is closed here: its processes have no time limit, its line reader breaks lines at bytes that may stand in a user id
+The only importer of python-gnupg, which knows how gpg is called and what its answers look like; where a push waits
+for one signature, the same words are put together here, for its import takes longer than gpg. What it leaves open is
+closed here: its processes have no time limit, its line reader breaks lines at bytes that may stand in a user id
 (0x85 is half an ``Å`` in UTF-8), and its ``Verify`` keeps the last of several signatures. So every answer is
 collected whole and judged by :func:`~ptguard.parse.gpgstatus.judge_status`.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ptguard.errors import ToolFailedError
-from ptguard.gateways.process import clean_env, run
+from ptguard.gateways.process import Completed, clean_env, run
 from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
 from ptguard.parse.gpgstatus import StatusLine, expiries, file_sections, judge_status, status_lines, values
 from ptguard.parse.openpgp import all_fingerprints, key_id, public_keys_binary, signature_packet, with_literal
@@ -65,7 +66,7 @@ class OpenPgp:
             return packet
         self._imported  # noqa: B018 - before the file, for it is gpg's first run
         file = self._written("signature", packet)  # in binary: no other parser of armor than ours has a say
-        return self._judged(self._gpg.verify_data(str(file), payload, extra_args=list(self._weak)).lines)
+        return self._judged(self._status("--verify", *self._weak, str(file), "-", stdin=payload))
 
     def verify_all(self, signed: Sequence[Signed]) -> list[SignatureFacts | Problem]:
         """Give what :meth:`verify` gives for each of ``signed``, by few runs of gpg for many of them.
@@ -147,12 +148,16 @@ class OpenPgp:
     def _gpg(self) -> Any:
         return _driver()(self._own, self._timeout)
 
+    def _status(self, *words: str, stdin: bytes) -> list[StatusLine]:
+        """Give the status lines of one run of gpg: what every push waits for, so without importing python-gnupg."""
+        return status_lines(_answer([*gpg_words(self._own), *words], stdin, clean_env(), self._timeout).stderr)
+
     @functools.cached_property
     def _imported(self) -> Mapping[str, str]:
         """Import the keys once; give, by key id, the fingerprint of each key that gpg would not take."""
         found = [public_keys_binary(material) for material in {key.material for key in self._keys}]
         usable = {data for data in found if isinstance(data, bytes)}
-        lines = self._gpg.import_keys(b"".join(sorted(usable))).lines if usable else []
+        lines = self._status("--import", stdin=b"".join(sorted(usable))) if usable else []
         taken = {value.rpartition(" ")[2] for value in values(lines, "IMPORT_OK")}
         missing: dict[str, str] = {}
         for key in self._keys:
@@ -174,9 +179,27 @@ class OpenPgp:
         return replace(facts, expired_at=min(times))
 
 
+def gpg_words(home: Path) -> list[str]:
+    """Give what every call of gpg begins with, in the home ``home``: what python-gnupg makes of the same options."""
+    words = ["gpg", "--status-fd", "2", "--no-tty", "--no-verbose", "--fixed-list-mode", "--batch", "--with-colons"]
+    return [*words, "--homedir", str(home), *_options(home)]
+
+
+def _options(home: Path) -> list[str]:
+    options = ["--no-options", "--no-autostart", "--no-auto-key-retrieve", "--trust-model", "always"]
+    return [*options, "--no-random-seed-file", "--logger-file", str(home / "log")]
+
+
+def _answer(argv: Sequence[str], stdin: bytes, env: Mapping[str, str], timeout: float) -> Completed:
+    done = run(argv, stdin=stdin, env=env, timeout=timeout, limit=_LIMIT)
+    if done.returncode < 0:
+        raise ToolFailedError(f"gpg was ended by signal {-done.returncode}")
+    return done
+
+
 @functools.cache
 def _driver() -> Any:
-    """Give python-gnupg's GPG with our process in it; the import takes 30 ms, so it waits until a signature is seen."""
+    """Give python-gnupg's GPG with our process in it; its import takes 11 ms, so one good signature does without."""
     import gnupg
 
     class Driver(gnupg.GPG):  # type: ignore[misc]
@@ -186,16 +209,11 @@ def _driver() -> Any:
 
         def __init__(self, home: Path, timeout: float) -> None:
             self.timeout = timeout
-            options = ["--no-options", "--no-autostart", "--no-auto-key-retrieve", "--trust-model", "always"]
-            options += ["--no-random-seed-file", "--logger-file", str(home / "log")]
-            super().__init__(gnupghome=str(home), options=options, env=clean_env())
+            super().__init__(gnupghome=str(home), options=_options(home), env=clean_env())
 
         def _handle_io(self, args: Any, source: Any, result: "Statuses", *_: Any, **__: Any) -> "Statuses":
             """Run gpg on what ``source`` holds; in the place of threads without a time limit."""
-            argv = self.make_args(args, False)
-            done = run(argv, stdin=source.read(), env=self.env, timeout=self.timeout, limit=_LIMIT)
-            if done.returncode < 0:
-                raise ToolFailedError(f"gpg was ended by signal {-done.returncode}")
+            done = _answer(self.make_args(args, False), source.read(), self.env, self.timeout)
             result.data = done.stdout
             result.lines = status_lines(done.stderr)
             return result
