@@ -35,6 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "collect_branch",
         "collect_signature",
         "collect_smoke",
+        "receipts",
     ),
     "verdict": ("verdict",),
     "judging": ("judging",),

@@ -39,6 +39,7 @@ from ptguard.parse.declared import declared_image, expected_facts, missing_sourc
 from ptguard.parse.tag import parse_tag, too_large
 from ptguard.parse.version import declared_version, source_path
 from ptguard.policy import changelog_paths, match_rule, version_sources
+from ptguard.receipts import Seen, seen
 from ptguard.remotes import Clone
 from ptguard.snapshot import Snapshot
 from ptguard.value import replace, value
@@ -94,6 +95,8 @@ class Collector:
         base = self._object(base, update.local_oid)
         if self._is_history(base):
             base = replace(base, mode=Mode.PUBLISHED)
+        if base.mode.history:
+            base = replace(base, seen=self._seen_by_a_server.get((update.remote_ref, update.local_oid)))
         return self._details(base, match, known)
 
     def outside(self, update: RefUpdate) -> Evidence:
@@ -153,6 +156,10 @@ class Collector:
         if base.mode is not Mode.PUSH or published is None:
             return False
         return base.update.local_oid in published or (made is not None and adopted is not None and made < adopted)
+
+    @cached_property
+    def _seen_by_a_server(self) -> Seen:
+        return seen(self.scene.clone.git.guard_dir)
 
     @cached_property
     def _adopted(self) -> datetime | None:

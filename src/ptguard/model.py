@@ -629,7 +629,8 @@ class Evidence:
     ``object_type`` is what git says of the pushed object (``tag``, ``commit``, …), None for a deletion or an object
     that is not here; ``commit`` the commit that the tag names, None where it names none. ``signature`` is None where
     the tag has no signature that could be verified. ``collisions`` are refs that differ from this one in case only.
-    ``planned`` is true where the tag does not exist yet and ``update`` carries the commit that it is to name.
+    ``planned`` is true where the tag does not exist yet and ``update`` carries the commit that it is to name. ``seen``
+    is when a server first accepted this very object under this ref, by its receipts, for the rules of history.
     """
 
     update: RefUpdate
@@ -649,6 +650,7 @@ class Evidence:
     images: tuple[DeclaredImage | Problem, ...] | Problem | None = None
     smoke: SmokeEvidence | Problem | None = None
     planned: bool = False
+    seen: datetime | None = None
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ptguard import __version__
 from ptguard.model import Finding, Location, Oid, OpenPgpKey, Policy, RefUpdate, Status
+from ptguard.receipts import seen
 from ptguard.remotes import Clone
 from ptguard.value import fields, value
 
@@ -41,12 +42,8 @@ class Known:
 NOTHING: Final = Known(None, {})
 
 
-def folder_of(git_dir: Path) -> Path:
-    """Give the folder of all caches of the repository; linked work trees share it (gitrepository-layout(5))."""
-    with suppress(OSError):
-        common = (git_dir / "commondir").read_text(encoding="utf-8").strip()
-        return (git_dir / common).resolve() / "ptguard" / "audit"
-    return git_dir / "ptguard" / "audit"
+FOLDER: Final = "audit"
+"""Where all caches of a repository lie, below what the guard keeps there; linked work trees share it."""
 
 
 def policy_digest(policy: Policy) -> str:
@@ -80,8 +77,11 @@ class Cache:
 
     @classmethod
     def at(cls, clone: Clone, policy: Policy) -> "Cache":
-        """Give the cache of ``policy`` in the repository of ``clone``."""
-        return cls(folder_of(clone.git.git_dir) / f"{policy_digest(policy)[:32]}.json", world_digest(clone))
+        """Give the cache of ``policy``, and of what a server has seen, in the repository of ``clone``."""
+        folder = clone.git.guard_dir
+        receipts = "".join(sorted(f"{ref} {oid} {at}" for (ref, oid), at in seen(folder).items()))
+        digest = hashlib.sha256(f"{policy_digest(policy)}{receipts}".encode("utf-8", "surrogateescape")).hexdigest()
+        return cls(folder / FOLDER / f"{digest[:32]}.json", world_digest(clone))
 
     def get(self, update: RefUpdate, *, published: bool) -> Known:
         """Give what is known of the tag's object under this name."""

@@ -64,9 +64,17 @@ class _Case(NamedTuple):
 
     @property
     def moments(self) -> Sequence[datetime]:
-        """When it was signed, as far as anyone says: an SSH signature carries no time, so there the tagger's counts."""
-        made = self.facts.made_at
-        return (self.tag.tagger.when,) if made is None else (made, self.tag.tagger.when)
+        """When it was signed, as far as anyone says: an SSH signature carries no time, so there the tagger's counts.
+
+        In history also when a server first saw it: it was signed by then, and whoever dates it back gains nothing.
+        """
+        made, seen = self.facts.made_at, self.seen
+        claimed = (self.tag.tagger.when,) if made is None else (made, self.tag.tagger.when)
+        return claimed if seen is None else (*claimed, seen)
+
+    @property
+    def seen(self) -> datetime | None:
+        return self.evidence.seen if self.evidence.mode.history else None
 
     @property
     def key_words(self) -> str:
@@ -191,7 +199,7 @@ def _key(case: _Case) -> Iterator[Finding]:
     if expired is not None and not history:
         yield case.finding("expired-key", f"{whose} has expired", expired.isoformat(), "a key that is good now")
     elif expired is not None and (late := max(case.moments)) >= expired:
-        words = f"{whose} had expired when it signed"
+        words = f"{whose} had expired when {'the server first saw the tag' if late == case.seen else 'it signed'}"
         yield case.finding("expired-key", words, late.isoformat(), f"before {expired.isoformat()}")
 
 
@@ -239,4 +247,6 @@ def _passed(case: _Case) -> Finding:
     message = f"signed by {case.signer.id} ({case.key_words})"
     if case.evidence.mode.history:
         message += f" on {case.moments[0].date().isoformat()}, which is the signer's own claim"
+        if case.seen is not None:
+            message += f"; a server has seen it since {case.seen.date().isoformat()}"
     return replace(Finding.passed(ID, message), signer=case.signer.id, fingerprint=case.facts.fingerprint)

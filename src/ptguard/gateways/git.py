@@ -193,6 +193,18 @@ class Git:
         return data
 
     @functools.cached_property
+    def common_dir(self) -> Path:
+        """The git folder that linked work trees share (gitrepository-layout(5), commondir)."""
+        with suppress(OSError):
+            return (self.git_dir / (self.git_dir / "commondir").read_text(encoding="utf-8").strip()).resolve()
+        return self.git_dir
+
+    @property
+    def guard_dir(self) -> Path:
+        """The folder of what the guard keeps in this repository."""
+        return self.common_dir / "ptguard"
+
+    @functools.cached_property
     def partial(self) -> bool:
         """Whether the clone was made with a filter, so that objects may be left out (gitrepository-layout(5))."""
         config = self.local_config()

@@ -13,11 +13,10 @@ from typing import Final
 
 from ptguard.errors import PtguardError
 from ptguard.model import RefUpdate, Verdict
+from ptguard.receipts import LOG, SCHEMA, TIME
 from ptguard.server.store import Store
 from ptguard.text import shown
 
-LOG: Final = "receipts.jsonl"
-SCHEMA: Final = "ptguard.receipt/1"
 _PUSHERS: Final = ("GL_USERNAME", "GL_USER", "GITEA_PUSHER_NAME", "GITHUB_USER_LOGIN", "REMOTE_USER", "LOGNAME", "USER")
 """Where servers say who pushes: GitLab, gitolite, Gitea and Forgejo, GitHub Enterprise Server, CGI, the account."""
 
@@ -31,7 +30,7 @@ class Receipts:
         self._common = {
             "schema": SCHEMA,
             "push": secrets.token_hex(8),
-            "at": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "at": now.astimezone(UTC).strftime(TIME),
             "pusher": next((shown(os.environ[name], 100) for name in _PUSHERS if os.environ.get(name)), None),
         }
 

@@ -99,7 +99,7 @@ def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
     refs = _refs(git, lines)
     updates = tuple(_aimed(line, refs) for line in lines)
     found = settings.read(git, config)
-    store = Store(settings.folder_of(git), found.sharing)
+    store = Store(git.guard_dir, found.sharing)
     branch = _trust_branch(git, config)
     state = RemoteState(
         PUSHED_TO,

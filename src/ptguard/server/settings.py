@@ -51,11 +51,6 @@ def read(git: Git, config: Config) -> Settings:
     )
 
 
-def folder_of(git: Git) -> Path:
-    """Give the folder in which the guard of a repository keeps what it must remember."""
-    return git.git_dir / "ptguard"
-
-
 def _number(config: Config) -> int:
     text = config.get("ptguard.maxtags", (str(MAX_TAGS),))[-1].strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10):
