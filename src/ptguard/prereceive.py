@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
@@ -15,7 +15,7 @@ from ptguard.model import Verdict
 from ptguard.prepush import read_lines, warm_up
 from ptguard.report.text import error as error_text
 from ptguard.report.text import parts
-from ptguard.server.receive import judge_received, timeout
+from ptguard.server.receive import judge_received
 from ptguard.verdict import exit_code
 
 _GITLAB: Final = "GL-HOOK-ERR: "
@@ -44,29 +44,36 @@ def receive() -> ExitCode:
 def _judge() -> Verdict | Unjudged:
     lines = read_lines()
     warm_up()
-    with _within(timeout()):
-        return judge_received(lines, datetime.now(UTC))
+    with _bounded() as bound:
+        return judge_received(lines, datetime.now(UTC), bound)
 
 
 @contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """Call the work off that takes longer than ``seconds``.
+def _bounded() -> Iterator[Callable[[float], None]]:
+    """Give what is told in how many seconds the block must have ended, and calls it off when they are over.
+
+    The block has its work done in another thread (:func:`ptguard.later.apart`): the alarm is raised in this one, which
+    only waits.
 
     Raises:
         ToolFailedError: it took longer.
     """
+    told: list[float] = []
 
     def late(number: int, frame: FrameType | None) -> None:
         del number, frame
         raise ToolFailedError(
-            f"the push took longer to judge than {seconds:g} s and was refused",
+            f"the push took longer to judge than {told[-1]:g} s and was refused",
             fix="push fewer tags at once   # or the administrator: git config --local ptguard.timeout 10m",
         )
 
+    def bound(seconds: float) -> None:
+        told.append(seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        yield bound
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -126,6 +126,28 @@ def test_a_push_that_lies_of_what_stands_there(served: Team) -> None:
         assert done.returncode == 1 and "moved:" in done.stderr, done.stderr
 
 
+def test_a_symbolic_ref_to_a_tag_that_is_not_there_yet(served: Team) -> None:
+    run("git", "-C", served.remote, "symbolic-ref", "refs/heads/next", "refs/tags/v2.9.0", env=served.env)
+    served.guard("HEAD:refs/heads/next").refused("lightweight")
+    assert "refs/tags/v2.9.0" not in served.remote_refs()
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/main", "refs/tags/v2.9.0", "refs/heads/work"])
+def test_a_push_that_changes_a_ref_twice(served: Team, ref: str) -> None:
+    """git's own client never sends it, and git's server does both: the second from what the first has made."""
+    served.tag()
+    old, zero = served.repo.git("rev-parse", "HEAD"), "0" * 40
+    first = served.repo.commit("Forward")
+    run("git", "-C", served.remote, "fetch", "-q", served.repo.path, first, env=served.env)
+    stands = served.remote_refs().get(ref, zero)
+    lines = f"{stands} {first} {ref}\n{first} {old} {ref}\n"
+    if ref == "refs/heads/work":
+        lines += f"{zero} {first} refs/heads/other\n"
+    hook = served.remote / "hooks" / "pre-receive"
+    done = run(hook, cwd=served.remote, env=served.env, check=False, stdin=lines.encode())
+    assert done.returncode == 2 and f"changes {ref} more than once" in done.stderr, done.stderr
+
+
 def test_tags_of_another_namespace_are_refused(served: Team) -> None:
     served.tag()
     done = run("git", "push", "origin", "v2.9.0", cwd=served.repo.path, check=False,

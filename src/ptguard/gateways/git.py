@@ -265,6 +265,15 @@ class Git:
         done = self._try("symbolic-ref", "--quiet", "HEAD")
         return done.stdout.decode("utf-8", "surrogateescape").strip() if done.returncode == 0 else None
 
+    def symbolic(self, ref: str) -> str | None:
+        """Give the ref that ``ref`` stands for, which need not exist; None where it is no symbolic ref."""
+        if not ((self.git_dir / ref).is_file() or (self.git_dir / "reftable").is_dir()):
+            return None  # without a program for each new ref of a push
+        done = self._try("symbolic-ref", "--quiet", "--no-recurse", ref)
+        if done.returncode == 129:  # git before 2.39 has no --no-recurse, and then follows it to the end
+            done = self._try("symbolic-ref", "--quiet", ref)
+        return done.stdout.decode("utf-8", "surrogateescape").strip() if done.returncode == 0 else None
+
     def tags_before(self, commit: Oid) -> frozenset[str]:
         """Give the names (after refs/tags/) of all tags that are reachable from a parent of ``commit``."""
         parents = self.parents(commit)

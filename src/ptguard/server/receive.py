@@ -1,7 +1,8 @@
 """From the lines of a server's pre-receive hook to the verdict on the push, with its receipts."""
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -60,19 +61,11 @@ class Push:
         return tuple(update for update in self.updates if update.is_tag)
 
 
-def timeout() -> float:
-    """Give how many seconds the judging of a push may take in the repository of this hook.
-
-    Raises:
-        PtguardError: it cannot be read.
-    """
-    with Git.receiving() as git:
-        return settings.read(git, git.local_config()).timeout
-
-
 @apart
-def judge_received(lines: bytes, now: datetime) -> Verdict | Unjudged:
+def judge_received(lines: bytes, now: datetime, bound: Callable[[float], None]) -> Verdict | Unjudged:
     """Judge a push from the lines of git's pre-receive hook, and keep a receipt for each of its tags.
+
+    ``bound`` is told how many seconds the administrator allows, and calls this off when they are over.
 
     Raises:
         PtguardError: nothing could be judged, or the push would take the policy away; it must be refused.
@@ -82,6 +75,7 @@ def judge_received(lines: bytes, now: datetime) -> Verdict | Unjudged:
         return Unjudged(None)
     with Git.receiving() as git:
         push = _push(git, lines_of, now)
+        bound(push.settings.timeout)
         receipts = Receipts(push.store, now)
         try:
             verdict = _judged(push)
@@ -97,7 +91,8 @@ def judge_received(lines: bytes, now: datetime) -> Verdict | Unjudged:
 def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
     config = git.local_config()
     refs = _refs(git, lines)
-    updates = tuple(_aimed(line, refs) for line in lines)
+    updates = tuple(_aimed(git, line, refs) for line in lines)
+    _each_once(updates)
     found = settings.read(git, config)
     store = Store(git.guard_dir, found.sharing)
     branch = _trust_branch(git, config)
@@ -122,12 +117,22 @@ def _refs(git: Git, lines: Sequence[RefUpdate]) -> Refs:
     return git.refs(*((TAG_PREFIX, BRANCH_PREFIX, *others) if len(others) <= _ASKED_BY_NAME else ("refs/",)))
 
 
-def _aimed(line: RefUpdate, refs: Refs) -> RefUpdate:
+def _aimed(git: Git, line: RefUpdate, refs: Refs) -> RefUpdate:
     """Give the line as an update of the ref that it would change, from what stands there, whatever the push claims."""
     ref = line.remote_ref
     for _ in range(_CHAIN):
-        ref = refs.symbolic.get(ref, ref)
+        # One that leads to no ref yet is not listed among the refs.
+        target = refs.symbolic.get(ref) or (git.symbolic(ref) if ref not in refs else None)
+        ref = target or ref
     return RefUpdate(line.local_ref, line.local_oid, ref, refs.get(ref))
+
+
+def _each_once(updates: Sequence[RefUpdate]) -> None:
+    """Refuse a push that changes a ref twice: git would do both, and only the first starts from what stands here."""
+    count = Counter(update.remote_ref for update in updates)
+    twice = next((ref for ref, times in count.items() if times > 1), None)
+    if twice is not None:
+        raise UsageError(f"the push changes {shown(twice)} more than once", fix="git push each ref once")
 
 
 def _trust_branch(git: Git, config: Config) -> str:
