@@ -89,7 +89,7 @@ def test_a_whole_project(project: Repo, keychain: KeyChain, capsys: Capture) -> 
         "version": {"sources": ["pyproject.toml"]},
         "changelog": {"path": "CHANGELOG.md"},
         "image": {"sources": ["Dockerfile"], "require-digest": True},
-        "smoke": {"device": "cuda", "image-from": "operator", "signers": ["li-wei"]},
+        "smoke": {"device": "cuda", "signers": ["li-wei"]},
     }
     assert read.rules[0].checks == tuple(discover())
     assert written(project)[".ptguard/.gitattributes"] == b"smoke/* -text -filter -diff -merge\n"
@@ -262,7 +262,7 @@ def test_an_image_that_is_not_pinned(project: Repo, capsys: Capture) -> None:
 def test_an_image_of_rocm_wants_a_rocm_device(project: Repo) -> None:
     project.write("Dockerfile", f"FROM rocm/pytorch:rocm7.2_ubuntu22.04_py3.10_pytorch_release_2.7.1@{DIGEST}\n")
     assert init(project) == 0
-    assert policy(project)[1]["smoke"] == {"device": "rocm", "image-from": "operator", "signers": ["li-wei"]}
+    assert policy(project)[1]["smoke"] == {"device": "rocm", "signers": ["li-wei"]}
 
 
 def test_an_image_in_pyproject_that_differs_is_said(project: Repo, capsys: Capture) -> None:
