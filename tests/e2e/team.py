@@ -13,7 +13,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from ptguard.parse.smoke import canonical, pae
+from ptguard.resources import resource
 from tests.support import KeyChain, Repo, refs, run
 
 IMAGE = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel"
@@ -284,11 +287,15 @@ class Team:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def receipts(self) -> list[dict[str, Any]]:
-        """Give the receipts that the server has kept, every line a whole one."""
+        """Give the receipts that the server has kept: every line a whole one, and as its schema says."""
         log = self.remote / "ptguard" / "receipts.jsonl"
         text = log.read_text() if log.exists() else ""
         assert not text or text.endswith("\n"), text[-200:]
-        return [json.loads(line) for line in text.splitlines()]
+        schema = json.loads(resource("schema/receipt-1.json").read_text("utf-8"))
+        found = [json.loads(line) for line in text.splitlines()]
+        for receipt in found:
+            jsonschema.validate(receipt, schema)
+        return found
 
     def push(self, *args: str) -> None:
         """Push to origin for the set-up, without the hook."""
