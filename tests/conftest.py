@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import containers
+from tests import containers, newgit
 from tests.containers import Podman
 from tests.e2e.team import Team
 from tests.support import GITCONFIG, KeyChain, Repo, clean_environment, run
@@ -58,6 +58,19 @@ def repo(tmp_path: Path, env: dict[str, str]) -> Repo:
     path = tmp_path / "repo"
     run("git", "init", "-q", path, env=env)
     return Repo(path, env)
+
+
+@pytest.fixture
+def new_git(tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> bool:
+    """A git that knows config hooks is on PATH; False: an older one that does as they do (tests/newgit.py)."""
+    newgit.use_new(tmp_path / "new git", env, monkeypatch)
+    return newgit.REAL is not None
+
+
+@pytest.fixture
+def old_git(tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The git on PATH says that it is older than 2.54, so that config hooks are no way."""
+    newgit.use_old(tmp_path / "old git", env, monkeypatch)
 
 
 @pytest.fixture(scope="session")

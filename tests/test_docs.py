@@ -161,7 +161,7 @@ SECTIONS = {
 }
 """What an example that shows only a part of a policy is completed with."""
 
-KNOWN = {*SECTIONS, "trust", "unmatched", "changelog", "version", "limits", "audit", "waivers"}
+KNOWN = {*SECTIONS, "root", "trust", "unmatched", "changelog", "version", "limits", "audit", "waivers"}
 
 
 def policy_problems(example: str, keys: KeyChain) -> str | None:

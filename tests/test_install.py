@@ -478,7 +478,7 @@ def test_hooks_switched_off_altogether(clone: Repo, fake: FakePython) -> None:
     place = elsewhere(clone, "/dev/null")
     state = inspect(place)
     assert not state.armed
-    assert [t.fix for t in hook_troubles(state)] == ["git config --unset core.hooksPath"]
+    assert [t.fix for t in hook_troubles(state)] == ["git config --local --unset-all core.hooksPath && ptguard install"]
 
 
 def test_a_hooks_path_that_is_the_clones_own_is_nobody_elses(clone: Repo, fake: FakePython) -> None:

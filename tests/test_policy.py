@@ -158,6 +158,7 @@ def test_the_example_of_the_page_is_read_as_written() -> None:
         waivers=(
             Waiver("v2.8.1", "smoke", "H100 pool down, hotfix reviewed in #512", "li-wei", date(2026, 12, 1)),
         ),
+        root=("li-wei",),
     )  # fmt: skip
 
 
@@ -168,7 +169,7 @@ def test_the_smallest_of_the_page_has_the_defaults() -> None:
     assert policy.unmatched == "refuse"
     assert policy.changelog_paths == ("CHANGELOG.md",)
     assert (policy.version_sources, policy.candidates) == (("pyproject.toml",), "exact")
-    assert (policy.image, policy.smoke, policy.audit_since, policy.waivers) == (None, None, None, ())
+    assert (policy.image, policy.smoke, policy.audit_since, policy.waivers, policy.root) == (None, None, None, (), ())
     assert policy.limits == Limits()
     assert policy.source.stale is False
 
@@ -500,6 +501,9 @@ BROKEN = {
         "limits.max-tag-bytes (line 10): true (a boolean); a whole",
     ),
     "bytes 0": (added("[limits]\nmax-tag-bytes = 0\n"), "limits.max-tag-bytes (line 10): the number 0; a whole number"),
+    "root nobody": (added("[root]\n"), "root.signers (line 9): missing; the ids of those who may change the policy"),
+    "root empty": (added("[root]\nsigners = []\n"), "root.signers (line 10): "),
+    "root unknown": (added('[root]\nsigners = ["li-wie"]\n'), 'root.signers[0] (line 10): "li-wie", no signer of this'),
     "since a pattern": (added('[audit]\nsince = "v*"\n'), 'audit.since (line 10): "v*", a pattern; the exact name'),
     # waivers
     "waiver without expiry": (waiver(expires=""), "waivers[0].expires (line 9): missing; the last day"),
@@ -735,8 +739,8 @@ def keys_on_page(header: str) -> set[str]:
 
 
 _SECTIONS = [
-    "[trust]", "[[tags]]", "[unmatched]", "[changelog]", "[version]", "[image]", "[smoke]", "[limits]", "[audit]",
-    "[[waivers]]",
+    "[trust]", "[root]", "[[tags]]", "[unmatched]", "[changelog]", "[version]", "[image]", "[smoke]", "[limits]",
+    "[audit]", "[[waivers]]",
 ]  # fmt: skip
 
 

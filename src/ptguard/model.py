@@ -149,14 +149,38 @@ class TagVerdict:
 
 
 @value
+class PolicyChange:
+    """A commit of the trust branch that changed what decides: ``paths`` below the policy's folder, ``by`` whom, when.
+
+    ``signer`` and ``fingerprint`` are those of a key of the policy that stood before (None: no such signature counts);
+    ``reason`` is ``ok`` or a reason of the check ``signature``, ``first`` where no policy stood before; ``allowed``:
+    whether ``[root]`` of the policy before lets it be (None: it has none).
+    """
+
+    commit: Oid
+    at: datetime
+    by: str
+    paths: tuple[str, ...]
+    reason: str
+    message: str
+    signer: str | None = None
+    fingerprint: str | None = None
+    allowed: bool | None = None
+
+
+@value
 class Verdict:
-    """The verdict on a whole push or call. ``notes`` are remarks for the reader that decide nothing."""
+    """The verdict on a whole push or call. ``notes`` are remarks for the reader that decide nothing.
+
+    ``changes``: in an audit, what has become of the policy, newest first.
+    """
 
     mode: Mode
     judged_at: datetime
     policy: PolicySource
     tags: tuple[TagVerdict, ...]
     notes: tuple[str, ...] = ()
+    changes: tuple[PolicyChange, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -342,6 +366,7 @@ class Policy:
     limits: Limits
     audit_since: str | None
     waivers: tuple[Waiver, ...]
+    root: tuple[str, ...] = ()
 
 
 @value

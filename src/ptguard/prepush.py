@@ -1,6 +1,7 @@
 """One push, from the lines on standard input to the exit code; what the hook runs, so nothing heavy is imported."""
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ptguard.errors import ExitCode, UsageError
 from ptguard.gateways.git import Git
+from ptguard.gateways.onepush import remember, said_before
 from ptguard.later import Later, apart
 
 if TYPE_CHECKING:
@@ -55,7 +57,21 @@ def judge_stdin(start: Path, remote: str, url: str, choice: "Choice | None" = No
     Raises:
         PtguardError: nothing could be judged; the push must be refused.
     """
-    verdict = _judged(start, remote, url, choice, read_lines())
+    lines = read_lines()
+    push = (os.fsencode(remote), os.fsencode(url), lines)
+    as_usual = start == Path() and choice is None
+    if as_usual and (said := said_before(*push)) is not None:
+        if said is not ExitCode.ACCEPTED:
+            sys.stderr.write("ptguard: the tags were refused, see above; nothing was pushed\n")
+        return said
+    code = _say(_judged(start, remote, url, choice, lines))
+    if as_usual:
+        remember(code, *push)
+    return code
+
+
+def _say(verdict: "Verdict | Unjudged") -> ExitCode:
+    """Say the verdict on standard error and give the exit code."""
     from ptguard.judging import Unjudged
     from ptguard.report.text import parts
     from ptguard.terminal import wants_color

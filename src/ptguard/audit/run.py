@@ -13,13 +13,15 @@ from ptguard.errors import UsageError
 from ptguard.gateways.git import Git
 from ptguard.judging import asked_clone, known_clone, notes, temporary_home
 from ptguard.later import apart
-from ptguard.model import TAG_PREFIX, Mode, Policy, RefUpdate, TagVerdict, Verdict
+from ptguard.model import TAG_PREFIX, Mode, Policy, PolicyChange, RefUpdate, TagVerdict, Verdict
 from ptguard.remotes import Clone
+from ptguard.roots import Changes
 from ptguard.text import shown
 from ptguard.trust import Choice, client_policy
 from ptguard.value import replace, value
 
 ALWAYS: Final = "annotated"
+MOST_CHANGES: Final = 1000
 WORTH_A_PROCESS: Final = 128
 """Below that many tags for each, a second process costs more than it saves."""
 
@@ -70,9 +72,10 @@ def audit(order: Order, tell: Tell) -> Audit:
         with temporary_home() as home:
             share = Share(clone, _narrowed(policy, order.checks), tags, order.now, home)
             verdicts = _all(share, cache, order.jobs, tell)
+            changes = _changes(clone, policy, order.now, home)
         cache.save()
     said = tuple(notes(policy, clone.state))
-    verdict = Verdict(Mode.AUDIT, order.now, policy.source, tuple(verdicts), said)
+    verdict = Verdict(Mode.AUDIT, order.now, policy.source, tuple(verdicts), said, changes)
     return Audit(verdict, _before(policy, times))
 
 
@@ -88,6 +91,16 @@ def _all(share: Share, cache: Cache, jobs: int | None, tell: Tell) -> list[TagVe
         cache.put(update, one.news, published=share.is_published(update))
         tell(len(verdicts), len(share.tags))
     return [verdicts[at] for at in range(len(share.tags))]
+
+
+def _changes(clone: Clone, policy: Policy, now: datetime, home: Path) -> tuple[PolicyChange, ...]:
+    """Give what has become of the policy where it is found on a branch; a file outside has no history here."""
+    tip = policy.source.commit
+    if tip is None:
+        return ()
+    folder = home / "changes"
+    folder.mkdir(mode=0o700)
+    return Changes(clone.git, now, folder).history(tip, MOST_CHANGES)
 
 
 def _tags(clone: Clone, times: dict[str, int], since: str | None) -> tuple[RefUpdate, ...]:

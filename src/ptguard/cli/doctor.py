@@ -7,7 +7,7 @@ import click
 from ptguard.cli.common import in_folder
 from ptguard.cli.hooks import describe
 from ptguard.errors import ExitCode, PtguardError
-from ptguard.install.doctor import Trouble
+from ptguard.install.trouble import Trouble
 
 
 @click.command("doctor")

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from ptguard.install.confighook import COMMAND_KEY, EVENT_KEY, NAME
 from ptguard.install.hookfile import Kind
 from ptguard.install.managers import Manager
 from ptguard.install.state import State
@@ -17,7 +18,9 @@ def describe(state: State) -> Iterator[str]:
     guard, manager = state.guard, state.manager
     if not state.armed:
         yield f"not armed: tags leave this clone unjudged ({_why(state)})"
-        if manager is not None:
+        if state.config.supported and manager is not None:
+            yield "  mend: ptguard install   # as config hook; the manager's files stay as they are"
+        elif manager is not None:
             yield from _stanzas(manager, state)
         else:
             yield "  mend: ptguard doctor   # names what is wrong, each with its command"
@@ -26,14 +29,18 @@ def describe(state: State) -> Iterator[str]:
         yield f"armed: {manager.name if manager else 'a hook'} calls ptguard"
         return
     how = ", which pre-commit runs first" if guard is state.legacy else ""
+    if state.config.armed:
+        how = f", as config hook {NAME} ({COMMAND_KEY}), whatever core.hooksPath says"
     yield f"armed: {brief(guard.path)}{how}"
     yield f"  interpreter  {shown(os.fspath(guard.python)) if guard.python else 'ptguard on PATH'}"
-    if state.chained.kind is not Kind.ABSENT and state.chained.executable:
+    if state.hooks.guard is not None and state.chained.kind is not Kind.ABSENT and state.chained.executable:
         yield f"  runs also    {brief(state.chained.path)}, the hook that was there before"
 
 
 def _why(state: State) -> str:
     brief = state.layout.brief
+    if state.config.fatal:
+        return f"{EVENT_KEY} is set and {COMMAND_KEY} is not: git ends every push"
     if state.manager is not None:
         return f"{state.manager.name} owns the pre-push hook"
     if not state.runs:

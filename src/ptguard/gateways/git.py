@@ -255,8 +255,7 @@ class Git:
 
     def tags_before(self, commit: Oid) -> frozenset[str]:
         """Give the names (after refs/tags/) of all tags that are reachable from a parent of ``commit``."""
-        header = self.read(commit, "commit", 1 << 24).split(b"\n\n", 1)[0]
-        parents = [line[7:].decode("ascii") for line in header.split(b"\n") if line.startswith(b"parent ")]
+        parents = self.parents(commit)
         if not parents:
             return frozenset()
         merged = (f"--merged={parent}" for parent in parents)
@@ -285,18 +284,38 @@ class Git:
         out = self._run("for-each-ref", fields, *merged, TAG_PREFIX, limit=MAX_REFS_OUTPUT)
         return frozenset(out.decode("ascii").split())
 
-    def history(self, commits: Sequence[Oid], *, named: bool) -> Sequence[tuple[Oid, tuple[Oid, ...]]]:
+    def history(
+        self, commits: Sequence[Oid], *, named: bool, without: Sequence[Oid] = ()
+    ) -> Sequence[tuple[Oid, tuple[Oid, ...]]]:
         """Give ``commits`` and all their ancestors with their parents, no commit before its parents.
 
+        Those that are reachable from ``without`` are left out, though they may be named as parents.
         ``named``: only those that refs name and the merges between them, each with the nearest such ones as parents
         (git-rev-list(1), ``--simplify-by-decoration``). A commit of the empty tree may be left out of these where
         it is a root, also when a ref names it: git takes it for one that changes nothing.
         """
         options = ("--topo-order", "--reverse", "--parents", *(("--simplify-by-decoration",) if named else ()))
-        stdin = "".join(f"{commit}\n" for commit in commits).encode("ascii")
+        stdin = "".join([*(f"{commit}\n" for commit in commits), *(f"^{commit}\n" for commit in without)]).encode(
+            "ascii"
+        )
         out = self._run("rev-list", *options, "--stdin", stdin=stdin, limit=MAX_REFS_OUTPUT)
         rows = (line.split(" ") for line in out.decode("ascii").split("\n") if line)
         return [(commit, tuple(parents)) for commit, *parents in rows]
+
+    def parents(self, commit: Oid) -> tuple[Oid, ...]:
+        """Give the parents of ``commit``, the first one first.
+
+        Raises:
+            GitError: it is not here.
+        """
+        header = self.read(commit, "commit", 1 << 24).split(b"\n\n", 1)[0]
+        return tuple(line[7:].decode("ascii") for line in header.split(b"\n") if line.startswith(b"parent "))
+
+    def first_parents(self, tip: Oid, paths: Sequence[str], most: int) -> tuple[Oid, ...]:
+        """Give the commits on the first-parent line of ``tip`` that changed one of ``paths``, newest first."""
+        options = ("--first-parent", f"--max-count={most}")
+        out = self._run("rev-list", *options, tip, "--", *(f":(top,literal){path}" for path in paths))
+        return tuple(out.decode("ascii").split())
 
     def tags_at(self, commit: Oid) -> tuple[str, ...]:
         """Give the names (after refs/tags/) of the tags that name ``commit``, directly or through a tag object."""

@@ -1,4 +1,4 @@
-"""Git's configuration and version as the user's own git tells them, without GitPython: asked at every commit.
+"""Git's configuration and version as the user's own git tells them; asked at every commit, so without GitPython.
 
 What judges does not ask here: :mod:`ptguard.gateways.git` reads the repository's own configuration only.
 """
@@ -13,6 +13,9 @@ from ptguard.text import shown
 from ptguard.value import value
 
 _VERSION = re.compile(rb"git version (\d+)\.(\d+)")
+
+_NOT_THERE = 5
+"""What ``git config --unset-all`` exits with where there is nothing to take away (git-config(1))."""
 
 
 @value
@@ -68,12 +71,21 @@ def set_local(start: Path, key: str, text: str) -> None:
 
 
 def unset_local(start: Path, key: str) -> None:
-    """Take every value of ``key`` out of the clone's own configuration, and the section that is left empty by it.
+    """Take every value of ``key`` out of the clone's own configuration; one that it only includes stays.
 
     Raises:
         ToolFailedError: git would not write it.
     """
-    _change(start, "--unset-all", key)
+    _change(start, "--unset-all", key, fine=_NOT_THERE)
+
+
+def remove_local(start: Path, section: str) -> None:
+    """Take a whole section out of the clone's own configuration, in one step.
+
+    Raises:
+        ToolFailedError: git would not write it.
+    """
+    _change(start, "--remove-section", section)
 
 
 def version() -> tuple[int, int]:
@@ -86,9 +98,9 @@ def version() -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _change(start: Path, *args: str) -> None:
+def _change(start: Path, *args: str, fine: int = 0) -> None:
     done = _git(start, "config", "--local", *args)
-    if done.returncode != 0:
+    if done.returncode not in (0, fine):
         raise ToolFailedError(f"git config {args[0]} {args[1]} failed: {_why(done)}")
 
 

@@ -3,16 +3,18 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ptguard.errors import PtguardError, ToolFailedError, ToolMissingError
+from ptguard.gateways import gitconfig, onepush
 from ptguard.gateways.process import run
 from ptguard.gateways.repo import Layout
+from ptguard.install.confighook import NO_BREAK
 from ptguard.install.hookfile import Kind, in_pre_commit_cache, read
 from ptguard.install.managers import precommit_missing
-from ptguard.install.plan import Move, Step, Write, to_arm, to_disarm
+from ptguard.install.plan import ClearAway, Configure, Move, Remove, RemoveSection, Step, Write, to_arm, to_disarm
 from ptguard.install.state import State, inspect
 from ptguard.text import sh, shown
 from ptguard.value import value
@@ -33,11 +35,14 @@ def arm(layout: Layout, python: Path) -> Outcome:
     """Make sure that the guard is armed; one that can run is left as it is, whoever put it there.
 
     Only a guard of another environment in pre-commit's cache follows to ``python``: its own is soon cleaned away.
+    Nothing but the hooks folder is ever changed by this: where a manager owns the hook, ``install`` must be asked.
 
     Raises:
         PtguardError: the hooks folder cannot be written.
     """
     state = inspect(layout)
+    if state.manager is not None:
+        return Outcome(state)
     named = state.seat.python
     steps = to_arm(state, python, refresh=named is not None and in_pre_commit_cache(named))
     changes = _carry_out(layout, steps)
@@ -66,7 +71,8 @@ def uninstall(layout: Layout) -> Outcome:
         PtguardError: the hooks folder cannot be written.
     """
     state = inspect(layout)
-    brought = dict.fromkeys((*state.pre_push.brought, *state.legacy.brought))
+    folders = [hooks for hooks in (state.hooks, state.bypassed) if hooks is not None]
+    brought = dict.fromkeys(t for hooks in folders for hook in hooks.guards for t in hook.brought)
     changes = _carry_out(layout, to_disarm(state))
     still = [t for t in brought if read(layout.default_hooks / t).kind is Kind.PRE_COMMIT]
     warnings: tuple[str, ...] = ()
@@ -81,7 +87,7 @@ def uninstall(layout: Layout) -> Outcome:
 def _carry_out(layout: Layout, steps: Sequence[Step]) -> tuple[str, ...]:
     """Take the steps in their order and give a line for each."""
     try:
-        return tuple(_take(step, layout.brief) for step in steps)
+        return tuple(line for step in steps if (line := _take(step, layout)))
     except OSError as error:
         hooks = os.fspath(layout.hooks)
         no_folder = layout.hooks.exists() and not layout.hooks.is_dir()
@@ -93,17 +99,41 @@ def _carry_out(layout: Layout, steps: Sequence[Step]) -> tuple[str, ...]:
         ) from error
 
 
-def _take(step: Step, brief: Callable[[Path], str]) -> str:
+def _take(step: Step, layout: Layout) -> str:
+    """Take one step and say so; nothing is said of what is only clearing up."""
+    brief, here = layout.brief, layout.top or layout.git_dir
     match step:
         case Move(source, target):
             source.replace(target)
             return f"moved {brief(source)} to {target.name}"
         case Write(path, data):
             _write(path, data)
-            return f"wrote {brief(path)}"
-        case _:
-            step.path.unlink(missing_ok=True)
-            return f"removed {brief(step.path)}"
+            return f"wrote {brief(path)}" if data else ""
+        case Configure(key, None):
+            gitconfig.unset_local(here, key)
+            return f"unset {key}"
+        case Configure(key, text):
+            gitconfig.set_local(here, key, text or "")
+            return f"set {key}"
+        case RemoveSection(section):
+            gitconfig.remove_local(here, section)
+            return f"removed {section} from the clone's configuration"
+        case ClearAway(folder, config):
+            _clear_away(folder, config)
+            return ""
+        case Remove(path):
+            path.unlink(missing_ok=True)
+            return f"removed {brief(path)}"
+
+
+def _clear_away(folder: Path, config: Path) -> None:
+    note = folder / NO_BREAK
+    if note.exists() and config.read_bytes().endswith(b"\n"):
+        os.truncate(config, config.stat().st_size - 1)
+    note.unlink(missing_ok=True)
+    (folder / onepush.NOTE).unlink(missing_ok=True)
+    with suppress(OSError):  # something else lies there, or the folder never was
+        folder.rmdir()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -49,6 +49,11 @@ class HookFile:
     data: bytes = b""
 
     @property
+    def dangles(self) -> bool:
+        """Whether this is a link to nothing, which git skips as if no hook were there."""
+        return self.kind is not Kind.ABSENT and not self.path.exists()
+
+    @property
     def runs_guard(self) -> bool:
         """Whether this is the guard and would be run."""
         return self.kind is Kind.GUARD and self.executable

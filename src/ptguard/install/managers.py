@@ -26,8 +26,8 @@ _CALL = re.compile(
     r"""^[ \t]*
     (?P<fed>(?:printf|echo)\b[^#|\n]*\|[ \t]*)?              # from a variable that holds the lines
     (?P<last>exec[ \t]+)?
-    (?:(?:uv|poetry|pdm|hatch|pipenv)[ \t]+run[ \t]+|[^\s#;&|<>()'"`]*python[0-9.]*[ \t]+(?:-I[ \t]+)?-m[ \t]+)?
-    (?:"(?:[^"\n]*/)?ptguard"|'(?:[^'\n]*/)?ptguard'|(?:[^\s#;&|<>()'"`]*/)?ptguard)
+    (?P<by>(?:uv|poetry|pdm|hatch|pipenv)[ \t]+run[ \t]+|[^\s#;&|<>()'"`]*python[0-9.]*[ \t]+(?:-I[ \t]+)?-m[ \t]+)?
+    (?P<program>"(?:[^"\n]*/)?ptguard"|'(?:[^'\n]*/)?ptguard'|(?:[^\s#;&|<>()'"`]*/)?ptguard)
     [ \t]+(?:-C[ \t]+\S+[ \t]+)?pre-push[ \t]+"\$@"[ \t]*
     (?P<heeded>\|\|[ \t]*exit(?:[ \t]+(?:"\$\?"|\$\?|[1-9][0-9]*))?[ \t]*;?[ \t]*)?
     (?:\#.*)?$""",
@@ -51,43 +51,64 @@ pre-push:
 
 
 @value
+class Call:
+    """A line that calls the guard; ``program`` by its own name or path, None: by way of something else."""
+
+    program: str | None
+
+
+@value
 class Manager:
     """Who owns the pre-push hook. ``stanzas`` are the lines that belong into each file; ``present``: they are there.
 
-    There is no stanza where no lines would help: ``remedy`` is then the command that does.
+    There is no stanza where no lines would help: ``remedy`` is then the command that does. ``program`` is what the
+    lines that are there call by its own name or path (None: by way of something else, such as ``uv run``).
     """
 
     name: str
     present: bool
     stanzas: tuple[tuple[Path, str], ...] = ()
     remedy: str | None = None
+    program: str | None = None
 
 
 def find(layout: Layout, pre_push: HookFile) -> Manager | None:
     """Give the manager that owns the hook of this clone, or None where the hooks folder is ours to write."""
     if pre_push.kind is Kind.LEFTHOOK:
-        return _lefthook(layout)
+        return _lefthook(layout, pre_push)
     if not layout.hooks_elsewhere:
         return None
     if not layout.hooks.is_dir() and layout.hooks.exists():
         return Manager("core.hooksPath", present=False, remedy="git config --unset core.hooksPath")
     if layout.hooks.name == "_" and layout.hooks.parent.name == ".husky":
         script = layout.hooks.parent / "pre-push"  # husky runs it with sh -e: it need not be executable
-        if _calls(read(script), stops=True) and not pre_push.executable:
-            return Manager("husky", present=False, remedy="npx husky   # writes .husky/_ anew, which runs the hooks")
-        return Manager("husky", pre_push.executable and _calls(read(script), stops=True), ((script, _SCRIPT),))
+        again = "npx husky   # writes .husky/_ anew, which runs the hooks"
+        return _manager("husky", _call(read(script), stops=True), pre_push, ((script, _SCRIPT),), again)
     name = "husky" if layout.hooks.name == ".husky" else "core.hooksPath"
     if pre_push.kind is Kind.ABSENT:
         return Manager(name, present=False, stanzas=((pre_push.path, f"#!/bin/sh\n{_SCRIPT}"),))
-    if _calls(pre_push) and not pre_push.executable:
-        return Manager(name, present=False, remedy=sh("chmod", "+x", os.fspath(pre_push.path)))
-    return Manager(name, _calls(pre_push), ((pre_push.path, _SCRIPT),))
+    again = sh("chmod", "+x", os.fspath(pre_push.path))
+    return _manager(name, _call(pre_push), pre_push, ((pre_push.path, _SCRIPT),), again)
 
 
-def _calls(hook: HookFile, *, stops: bool = False) -> bool:
-    """Whether the hook hands the ref lines to the guard and heeds its answer; ``stops``: it runs under ``sh -e``."""
+def _manager(
+    name: str, call: Call | None, runs: HookFile, stanzas: tuple[tuple[Path, str], ...], again: str
+) -> Manager:
+    """Give the manager whose hook holds ``call``; ``again`` is the command that lets git reach it through ``runs``."""
+    if call is None:
+        return Manager(name, present=False, stanzas=stanzas)
+    if not runs.executable:
+        return Manager(name, present=False, remedy=again)
+    return Manager(name, present=True, stanzas=stanzas, program=call.program)
+
+
+def _call(hook: HookFile, *, stops: bool = False) -> Call | None:
+    """Give how the hook hands the ref lines to the guard and heeds its answer; ``stops``: it runs under ``sh -e``."""
+    if hook.kind is Kind.GUARD:
+        return Call(None)
     text = hook.data.decode("utf-8", "replace")
-    return hook.kind is Kind.GUARD or any(_counts(text, call, stops) for call in _CALL.finditer(text))
+    counting = (call for call in _CALL.finditer(text) if _counts(text, call, stops))
+    return next((Call(None if c["by"] else c["program"].strip("'\"")) for c in counting), None)
 
 
 def _counts(text: str, call: re.Match[str], stops: bool) -> bool:  # noqa: FBT001 - only called above
@@ -98,19 +119,23 @@ def _counts(text: str, call: re.Match[str], stops: bool) -> bool:  # noqa: FBT00
     return bool(heeded) and (bool(call["fed"]) or _IN_THE_WAY.search(before) is None)
 
 
-def _lefthook(layout: Layout) -> Manager:
+def _lefthook(layout: Layout, pre_push: HookFile) -> Manager:
     """Find the guard among lefthook's scripts; its commands are skipped where a push brings no changed files.
 
     That is the usual push of a tag (tried with 2.2.2), also with ``files:`` given; scripts always run.
     """
     root = layout.top or layout.common_dir
     there = [root / name for name in _LEFTHOOK_FILES if (root / name).is_file()]
-    present = any(_guarded(_load(file), root) for file in there)
-    config = there[0] if there else root / "lefthook.yml"
-    return Manager("lefthook", present, ((config, _LEFTHOOK), (root / ".lefthook/pre-push/ptguard", _SCRIPT + "\n")))
+    call = next((call for file in there if (call := _guarded(load(file), root)) is not None), None)
+    stanzas = (
+        (there[0] if there else root / "lefthook.yml", _LEFTHOOK),
+        (root / ".lefthook/pre-push/ptguard", f"{_SCRIPT}\n"),
+    )
+    return _manager("lefthook", call, pre_push, stanzas, sh("chmod", "+x", os.fspath(pre_push.path)))
 
 
-def _load(file: Path) -> object:
+def load(file: Path) -> object:
+    """Give what a YAML, TOML or JSON file says, by the end of its name; None where it cannot be read."""
     import yaml
 
     try:
@@ -126,16 +151,14 @@ def _load(file: Path) -> object:
         return None
 
 
-def _guarded(config: object, root: Path) -> bool:
-    """Whether a lefthook configuration always runs a script at pre-push that hands the ref lines to the guard."""
+def _guarded(config: object, root: Path) -> Call | None:
+    """Give how a lefthook configuration always runs a script at pre-push that hands the ref lines to the guard."""
     hook = config.get("pre-push") if isinstance(config, Mapping) else None
     if not isinstance(config, Mapping) or not isinstance(hook, Mapping) or _conditional(hook):
-        return False
+        return None
     folder = root / str(config.get("source_dir", ".lefthook")) / "pre-push"
-    return any(
-        job.get("use_stdin") is True and not _conditional(job) and _calls(read(folder / name))
-        for name, job in _scripts(hook)
-    )
+    reading = (name for name, job in _scripts(hook) if job.get("use_stdin") is True and not _conditional(job))
+    return next((call for name in reading if (call := _call(read(folder / name))) is not None), None)
 
 
 def _conditional(part: Mapping[object, object]) -> bool:
@@ -157,7 +180,7 @@ def precommit_types(layout: Layout) -> tuple[str, ...]:
     config = layout.top / ".pre-commit-config.yaml" if layout.top else None
     if config is None or not config.is_file():
         return ()
-    found = _load(config)
+    found = load(config)
     types = found.get("default_install_hook_types") if isinstance(found, Mapping) else None
     if isinstance(types, list) and types and all(isinstance(t, str) and os.path.basename(t) == t for t in types):  # noqa: PTH119
         return tuple(types)

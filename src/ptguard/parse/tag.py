@@ -64,11 +64,11 @@ def parse_tag(oid: Oid, raw: bytes) -> TagObject | Problem:
         return _malformed("the type header is no type of object", target_type, "commit")
     if not name:
         return _malformed("the tag header is empty")
-    tagger = _tagger(ident)
+    tagger = person(ident)
     if isinstance(tagger, Problem):
         return tagger
     start = len(raw) - len(message)
-    begins = [match.start() for match in _BEGIN.finditer(raw, start)]
+    begins = blocks(raw, start)
     end = begins[-1] if begins else len(raw)
     return TagObject(
         oid=oid,
@@ -78,7 +78,7 @@ def parse_tag(oid: Oid, raw: bytes) -> TagObject | Problem:
         tagger=tagger,
         message=raw[start:end].decode("utf-8", "backslashreplace"),
         payload=raw[:end],
-        signature=_signature(raw, begins) if begins else None,
+        signature=signature_block(raw, begins) if begins else None,
     )
 
 
@@ -109,8 +109,8 @@ def _headers(head: bytes) -> tuple[bytes, ...] | Problem:
     return tuple(values[key] for key in _HEADERS)
 
 
-def _tagger(ident: bytes) -> Tagger | Problem:
-    """Read ``Name <email> seconds ±hhmm``, as fsck.c's fsck_ident wants it."""
+def person(ident: bytes) -> Tagger | Problem:
+    """Read ``Name <email> seconds ±hhmm``, as fsck.c's fsck_ident wants it, or a ``malformed`` Problem."""
     match = _IDENT.fullmatch(ident)
     expected = "Name <email> seconds-since-1970 +hhmm"
     if match is None:
@@ -125,8 +125,16 @@ def _tagger(ident: bytes) -> Tagger | Problem:
     return Tagger(name, email, when)
 
 
-def _signature(raw: bytes, begins: list[int]) -> SignatureBlock | Problem:
-    """Judge the form of the block that starts at the last of ``begins``; a quoted BEGIN line above it is text."""
+def blocks(raw: bytes, start: int = 0) -> list[int]:
+    """Give where lines begin that git may take for the start of a signature, from ``start`` on."""
+    return [match.start() for match in _BEGIN.finditer(raw, start)]
+
+
+def signature_block(raw: bytes, begins: list[int]) -> SignatureBlock | Problem:
+    """Judge the form of the block that starts at the last of ``begins``; a quoted BEGIN line above it is text.
+
+    The reasons of a Problem are those of the check ``signature``.
+    """
     start = begins[-1]
     if len(begins) > _MAX_BLOCKS or any(_closed(raw, at, start) for at in begins[:-1]):
         return Problem(

@@ -24,7 +24,7 @@ MAX_MISTAKES = 100
 _FIX = "mend the policy as the lines say, and try it with: ptguard policy-check"
 _TOP = (
     "schema", "trust", "tags", "unmatched", "signers", "changelog", "version", "image", "smoke", "limits", "audit",
-    "waivers",
+    "waivers", "root",
 )  # fmt: skip
 _RULE = ("pattern", "checks", "signers", "branches")
 
@@ -82,6 +82,7 @@ def _policy(top: Table, source: PolicySource, read: Read, checks: tuple[str, ...
         limits=sections.read_limits(top),
         audit_since=sections.read_audit(top),
         waivers=sections.read_waivers(top, checks, ids),
+        root=sections.read_root(top, ids),
     )
     _complete(top, policy)
     return policy

@@ -107,6 +107,16 @@ def read_audit(top: Table) -> str | None:
     return None if table is None else table.take("since", values.tag, None)
 
 
+def read_root(top: Table, signers: Collection[str]) -> tuple[str, ...]:
+    """Give who must have signed a change of what decides; nobody where the policy does not ask for it."""
+    table = top.table("root", ("signers",))
+    if table is None:
+        return ()
+    if not table.has("signers"):
+        table.missing("signers", "the ids of those who may change the policy")
+    return table.each("signers", values.known_signer(signers), ())
+
+
 def read_waivers(top: Table, checks: Collection[str], signers: Collection[str]) -> tuple[Waiver, ...]:
     """Give the dated exceptions; one for the same check of the same tag may stand once."""
     found: dict[tuple[str, str], Waiver] = {}

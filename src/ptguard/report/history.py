@@ -27,9 +27,24 @@ def _lines(verdict: Verdict, uncounted: Collection[str], *, color: bool) -> Iter
         )
         yield line.rstrip() + ("  (before [audit] since: not counted)" if tag.ref in uncounted else "")
     yield from _summary([tag for tag in verdict.tags if tag.ref not in uncounted], len(verdict.tags))
+    yield from _changes(verdict)
     policy = verdict.policy
     at = f" at {policy.commit[:12]}" if policy.commit else ""
     yield f"policy: {shown(policy.source, 200)}{at}, sha256 {policy.sha256[:12]}"
+
+
+def _changes(verdict: Verdict) -> Iterator[str]:
+    """Name every change of the policy by whom and when."""
+    if not verdict.changes:
+        return
+    yield ""
+    yield "changes of the policy, newest first:"
+    for change in verdict.changes:
+        stands = {None: " ", True: "✓", False: "✗"}[change.allowed]
+        signed = f"signed by {shown(change.signer, _MOST_NAME)}" if change.reason == "ok" and change.signer else ""
+        why = signed or f"{change.reason}: {shown(change.message, 200)}"
+        day = change.at.date().isoformat()
+        yield f"{stands} {change.commit[:12]}  {day}  {shown(change.by, 80)}  {', '.join(change.paths)}  {why}"
 
 
 def _summary(counted: list[TagVerdict], all_of_them: int) -> Iterator[str]:

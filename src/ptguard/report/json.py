@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ptguard.errors import PolicyError, PtguardError
-from ptguard.model import Finding, Location, PolicySource, TagVerdict, Verdict
+from ptguard.model import Finding, Location, Mode, PolicyChange, PolicySource, TagVerdict, Verdict
 
 SCHEMA: Final = "ptguard.verdict/1"
 
@@ -15,17 +15,18 @@ SCHEMA: Final = "ptguard.verdict/1"
 def verdict(verdict: Verdict, *, color: bool = False) -> str:
     """Give ``verdict`` as one JSON document; ``color`` has no meaning here."""
     del color
-    return document(
-        {
-            "schema": SCHEMA,
-            "decision": decision(accepted=verdict.accepted),
-            "mode": verdict.mode.value,
-            "judged_at": instant(verdict.judged_at),
-            "policy": policy_object(verdict.policy),
-            "notes": list(verdict.notes),
-            "tags": [_tag(tag) for tag in verdict.tags],
-        }
-    )
+    said: dict[str, Any] = {
+        "schema": SCHEMA,
+        "decision": decision(accepted=verdict.accepted),
+        "mode": verdict.mode.value,
+        "judged_at": instant(verdict.judged_at),
+        "policy": policy_object(verdict.policy),
+        "notes": list(verdict.notes),
+        "tags": [_tag(tag) for tag in verdict.tags],
+    }
+    if verdict.mode is Mode.AUDIT:
+        said["policy_changes"] = [_change(change) for change in verdict.changes]
+    return document(said)
 
 
 def error(error: PtguardError, *, color: bool = False) -> str:
@@ -83,6 +84,20 @@ def finding_object(finding: Finding) -> dict[str, Any]:
         "location": _location(finding.location),
         "signer": finding.signer,
         "fingerprint": finding.fingerprint,
+    }
+
+
+def _change(change: PolicyChange) -> dict[str, Any]:
+    return {
+        "commit": change.commit,
+        "at": instant(change.at),
+        "by": change.by,
+        "paths": list(change.paths),
+        "reason": change.reason,
+        "message": change.message,
+        "signer": change.signer,
+        "fingerprint": change.fingerprint,
+        "allowed": change.allowed,
     }
 
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from ptguard import roots
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git, Refs
-from ptguard.judging import Request, Unjudged, judge_updates, request_now
+from ptguard.judging import Request, Unjudged, judge_updates, request_now, temporary_home
 from ptguard.later import apart
 from ptguard.model import (
     BRANCH_PREFIX,
@@ -31,7 +32,7 @@ from ptguard.server.settings import Settings
 from ptguard.server.store import Store
 from ptguard.server.trunk import Trunk
 from ptguard.text import sh, shown
-from ptguard.trust import read_policy, server_anchor
+from ptguard.trust import Anchor, read_policy, server_anchor
 from ptguard.value import replace, value
 
 PUSHED_TO: Final = "origin"
@@ -145,6 +146,7 @@ def _judged(push: Push) -> Verdict | None:
     outside = "ptguard.policyfile" in push.clone.config
     if line is not None and not outside:
         trunk.protect(push.clone.git, push.trunk, line, push.claimed[line.remote_ref])
+        _root(push, line)
     if tags or line is not None:
         trunk.remember(push.store, push.trunk, push.now)
     if not tags:
@@ -156,6 +158,29 @@ def _judged(push: Push) -> Verdict | None:
     found = leaning.of(push.clone, policy, verdict) if verdict.accepted else ()
     leaning.note(push.store, tags, found)
     return verdict
+
+
+def _root(push: Push, line: RefUpdate) -> None:
+    """Hold a push to the trust branch against ``[root]`` of the policy that stands there."""
+    clone, old, new = push.clone, push.trunk.tip, line.local_oid
+    if old is None or new is None or not push.trunk.policy:
+        return
+    before, after = (found for found in roots.states(clone.git, [old, new]).values())
+    try:
+        policy = read_policy(clone.git, server_anchor(clone.config, clone.refs, push.trunk.branch), clone.remote)
+    except PolicyError as error:
+        if before != after and trunk.asks_for_root(clone.git, old):
+            fix = "an administrator mends it on the server: git update-ref"
+            raise PolicyError(f"{error.message}, and its [root] can let nobody change it", fix=fix) from error
+        return
+    if not policy.root:
+        return
+    with temporary_home() as home:
+        found = roots.Changes(clone.git, push.now, home).unsigned(old, new, policy)
+    if found is not None:
+        raise roots.words(found, policy, push.trunk.branch)
+    if before != after:  # a policy that nobody can read could not be mended: who may is not known then
+        read_policy(clone.git, Anchor(f"{line.remote_ref} after this push", new, None, push.trunk.branch), clone.remote)
 
 
 def request_at(push: Push) -> Request:

@@ -114,6 +114,15 @@ def protect(git: Git, trunk: Trunk, line: RefUpdate, claimed: Oid | None) -> Non
         )
 
 
+def asks_for_root(git: Git, commit: Oid) -> bool:
+    """Tell whether a policy that cannot be read asks for signatures on its changes all the same."""
+    found = _policy_at(git, commit)
+    try:
+        return isinstance(found, File) and "root" in load_toml(found.data, MAX_POLICY_BYTES)
+    except TomlError:
+        return isinstance(found, File) and b"[root]" in found.data
+
+
 def missing(trunk: Trunk) -> PolicyError | None:
     """Give why no tag can be judged where a policy has stood and none stands now; None where one does, or never did."""
     if trunk.policy or trunk.stood is None:
