@@ -1,6 +1,5 @@
 """Judging a push or some tags of a clone from end to end: the one way that every command goes."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from ptguard.collect import Collector, Scene
 from ptguard.collect_signature import MAX_AHEAD
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git, Refs
+from ptguard.gateways.scratch import private_folder
 from ptguard.later import apart, finish
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Mode, Oid, Policy, RefUpdate, RemoteState, TagVerdict, Verdict
 from ptguard.parse.refs import parse_pre_push
@@ -192,9 +192,9 @@ def in_groups(order: Sequence[int], look_ahead: Callable[[Sequence[int]], None])
 @contextmanager
 def temporary_home() -> Iterator[Path]:
     """Give a private folder for keys and signatures that is gone afterwards, whatever happens."""
-    with tempfile.TemporaryDirectory(prefix=TEMP_PREFIX, ignore_cleanup_errors=True) as name:
+    with private_folder(TEMP_PREFIX) as home:
         try:
-            yield Path(name)
+            yield home
         finally:
             finish()  # nothing may write there any more
 

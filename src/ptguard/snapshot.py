@@ -97,7 +97,7 @@ class Snapshot:
             return Problem(
                 "too-large", f"{path} is too large", f"{found[2]} bytes", f"at most {limit} bytes", location=where
             )
-        return File(path, self.git.read(entry.oid, "blob", limit))
+        return File(path, self.git.read(entry.oid, "blob", limit, found))
 
     def walk(self, path: str, limit: int) -> Iterator[tuple[str, TreeEntry]]:
         """Give every entry that is no folder below ``path``, with its full path, at most ``limit`` of them.

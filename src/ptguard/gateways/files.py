@@ -5,7 +5,6 @@ And the reports that were asked for beside standard output, written.
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from ptguard.model import Location, Problem
@@ -69,6 +68,8 @@ def write_whole(target: Path, data: bytes, mode: int | None = None) -> None:
     Raises:
         OSError: the file system refuses; then the old file stands.
     """
+    import tempfile
+
     if mode is None:
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
     descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=target.parent)

@@ -9,7 +9,6 @@ from typing import Final
 
 from ptguard.model import DeclaredImage, ImageFacts, ImageReference, Location, Oid, Problem
 from ptguard.parse import dockerfile
-from ptguard.parse.devcontainer import devcontainer
 from ptguard.parse.image import facts_of, parse_reference, same_image
 from ptguard.parse.image.pyproject import expected_facts, read_pyproject
 from ptguard.parse.places import Image, LostError, read_yaml
@@ -234,6 +233,8 @@ def _pyproject(path: str, data: bytes, part: str | None) -> Found | Problem:
 
 def _devcontainer(path: str, data: bytes, part: str | None) -> Found:
     del path, part
+    from ptguard.parse.devcontainer import devcontainer
+
     return tuple(devcontainer(data))
 
 
