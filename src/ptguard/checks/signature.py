@@ -212,9 +212,11 @@ def _date(moment: datetime | None) -> str:
 def _when(case: _Case) -> Iterator[Finding]:
     """Judge digest and age against ``[limits]``."""
     limits, now = case.policy.limits, case.evidence.now
-    if case.facts.digest not in limits.digests:
+    history = case.evidence.mode.history
+    if not limits.permits(case.facts.digest, history=history):
         words = f"the signature is made over {shown(case.facts.digest, 40)}"
-        yield case.finding("weak-digest", words, case.facts.digest, " or ".join(limits.digests))
+        permitted = (digest for digest in limits.digests if limits.permits(digest, history=history))
+        yield case.finding("weak-digest", words, case.facts.digest, " or ".join(permitted))
     latest, earliest = max(case.moments), min(case.moments)
     if latest > now + limits.max_clock_skew:
         words = (
@@ -223,7 +225,7 @@ def _when(case: _Case) -> Iterator[Finding]:
         yield case.finding(
             "future", words, latest.isoformat(), f"at most {limits.max_clock_skew} after {now.isoformat()}"
         )
-    if not case.evidence.mode.history and now - earliest > limits.max_tag_age:
+    if not history and now - earliest > limits.max_tag_age:
         stands = case.evidence.mode is Mode.VERIFY and _on_the_remote(case.evidence)
         words = "the tag is older than a new tag may be" + (", but the remote has it already" if stands else "")
         status = Status.WARN if stands else Status.FAIL
@@ -238,5 +240,6 @@ def _on_the_remote(evidence: Evidence) -> bool:
 def _passed(case: _Case) -> Finding:
     message = f"signed by {case.signer.id} ({case.key_words})"
     if case.evidence.mode.history:
-        message += f" on {case.moments[0].date().isoformat()}, which is the signer's own claim"
+        clock = "tagger's" if case.facts.made_at is None else "signer's"
+        message += f" on {case.moments[0].date().isoformat()}: valid by the {clock} own clock"
     return replace(Finding.passed(ID, message), signer=case.signer.id, fingerprint=case.facts.fingerprint)
