@@ -59,6 +59,14 @@ def exported(identity: OpenPgpIdentity) -> bytes:
     return gpg(identity.home, "--armor", "--export", identity.fingerprint)
 
 
+def older_copy(identity: OpenPgpIdentity) -> bytes:
+    """Give the public key as it was when this was first asked for."""
+    file = identity.home / "older.asc"
+    if not file.exists():
+        file.write_bytes(exported(identity))
+    return file.read_bytes()
+
+
 def signing_subkey(identity: OpenPgpIdentity, *options: str, expire: str = "0") -> str:
     """Give the fingerprint of a signing subkey, made on first use."""
     prints = _prints(identity)
@@ -84,14 +92,17 @@ def revoked(identity: OpenPgpIdentity) -> bytes:
     return gpg(home, "--no-autostart", "--armor", "--export", identity.fingerprint)
 
 
-def revoked_subkey(identity: OpenPgpIdentity) -> bytes:
-    """Give the public key whose signing subkey is revoked; a signature by it must have been made before."""
-    if b"revoked" not in gpg(identity.home, "--with-colons", "--list-keys").replace(b"sub:r:", b"revoked"):
-        argv = ["gpg", "--homedir", str(identity.home), "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""]
+def with_subkey_revoked(identity: OpenPgpIdentity) -> bytes:
+    """Give the public key with its signing subkey revoked; the keyring itself goes on signing with it."""
+    home = identity.home / "subkey-revoked"
+    if not home.exists():
+        home.mkdir(mode=0o700)
+        gpg(home, "--import", stdin=gpg(identity.home, "--export-secret-keys", identity.fingerprint))
+        argv = ["gpg", "--homedir", str(home), "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""]
         argv += ["--command-fd", "0", "--edit-key", identity.fingerprint]
-        said = b"key 1\nrevkey\ny\n1\n\ny\nsave\n"
-        subprocess.run(argv, input=said, capture_output=True, check=True)
-    return exported(identity)
+        subprocess.run(argv, input=b"key 1\nrevkey\ny\n1\n\ny\nsave\n", capture_output=True, check=True)
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+    return gpg(home, "--no-autostart", "--armor", "--export", identity.fingerprint)
 
 
 def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
@@ -105,6 +116,12 @@ def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
     signing_subkey(keys.openpgp("short-subkey"), *fake(now() - 9 * DAY), expire="8d")
     prolonged = lived(keys, "prolonged", 10, 9)
     gpg(prolonged.home, *fake(now() - 8 * DAY), "--quick-set-expire", prolonged.fingerprint, "20y")
+    for name, start, days in (("outlived", 10, 9), ("subkey-prolonged", 10, 3650)):
+        identity = lived(keys, name, start, days)
+        subkey = signing_subkey(identity, *fake(now() - 9 * DAY), expire="0" if name == "outlived" else "8d")
+        older_copy(identity)
+        gpg(identity.home, *fake(now() - 8 * DAY), "--quick-set-expire", identity.fingerprint, "20y")
+        gpg(identity.home, *fake(now() - 8 * DAY), "--quick-set-expire", identity.fingerprint, "20y", subkey)
     subkey_gone = keys.openpgp("subkey-gone")
     signing_subkey(subkey_gone)
     return (
@@ -114,7 +131,11 @@ def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
         PolicyKey("short-subkey", exported(keys.openpgp("short-subkey"))),
         PolicyKey("lapsed", lived(keys, "lapsed", 10, 9).public),
         PolicyKey("prolonged", prolonged.public),  # the copy from before it was prolonged
-        PolicyKey("revoked", revoked(keys.openpgp("revoked"))),
+        PolicyKey("outlived", older_copy(keys.openpgp("outlived"))),  # before it was prolonged; its subkey had no end
+        PolicyKey("subkey-prolonged", older_copy(keys.openpgp("subkey-prolonged"))),  # and this one's subkey had
+        PolicyKey("subkey-gone", with_subkey_revoked(subkey_gone)),
+        PolicyKey("pensioner", keys.openpgp("pensioner").public, 'status = "retired"'),
+        PolicyKey("revoked", revoked(keys.openpgp("revoked", "ed25519", "0", *fake(now() - 30 * DAY)))),
         PolicyKey("stolen", keys.openpgp("stolen").public, 'status = "compromised"'),
         PolicyKey("former", keys.openpgp("former", "ed25519", "0", *fake(now() - 30 * DAY)).public,
                   f'status = "retired"\nvalid-until = {yesterday}'),
@@ -347,6 +368,22 @@ KINDS: tuple[Kind, ...] = (
     Kind("expired-since", lambda t, n: _at(t, n, "lapsed", 3), ("expired-key",), ()),
     Kind("signed-after-expiry", lambda t, n: _at(t, n, "prolonged", 0.5), ("expired-key",)),
     Kind("subkey-expired-since", lambda t, n: _at(t, n, "short-subkey", 5, by_subkey), ("expired-key",), ()),
+    Kind("outlived-by-its-subkey", lambda t, n: _at(t, n, "outlived", 3, by_subkey), ("expired-key",), ()),
+    Kind("signed-by-a-subkey-after-the-key-s-expiry", lambda t, n: _at(t, n, "outlived", 0.5, by_subkey),
+         ("expired-key",)),
+    Kind("signed-after-the-subkey-s-expiry", lambda t, n: _at(t, n, "subkey-prolonged", 0.5, by_subkey),
+         ("expired-key",)),
+    Kind("signed-before-the-subkey-s-expiry", lambda t, n: _at(t, n, "subkey-prolonged", 3, by_subkey),
+         ("expired-key",), ()),
+    Kind("subkey-revoked", lambda t, n: by_subkey(t, payload(t, n), "subkey-gone"), ("revoked-key",)),
+    Kind("primary-beside-a-revoked-subkey", lambda t, n: by_gpg(t, payload(t, n), "subkey-gone")),
+    Kind("signed-long-before-the-revocation", lambda t, n: _at(t, n, "revoked", 3), ("revoked-key",)),
+    Kind("signed-before-the-key-was-made", lambda t, n: _at(
+        t, n, "newer-subkey", 2, lambda *args: by_gpg(*args, "--ignore-time-conflict")), ("bad-signature",)),
+    Kind("signature-that-has-expired", lambda t, n: _at(
+        t, n, "aged", 3, lambda *args: by_gpg(*args, "--default-sig-expire", "1d")), ("outside-window",)),
+    Kind("signature-that-will-expire", lambda t, n: by_gpg(t, payload(t, n), "li-wei", "--default-sig-expire", "9d")),
+    Kind("retired-without-a-date", lambda t, n: by_gpg(t, payload(t, n), "pensioner"), ("outside-window",), ()),
     Kind("revoked", lambda t, n: by_gpg(t, payload(t, n), "revoked"), ("revoked-key",)),
     Kind("compromised", lambda t, n: by_gpg(t, payload(t, n), "stolen"), ("compromised-key",)),
     Kind("ssh-compromised", lambda t, n: by_ssh(t, payload(t, n), "ssh-stolen"), ("compromised-key",)),

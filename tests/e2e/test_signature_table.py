@@ -52,14 +52,40 @@ ROWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("tests.gateways.test_tags_for_real:test_a_changed_byte",),
     ),
     "key expired now, signed before expiry: refused at a push, accepted in history": (
-        ("expired-since", "subkey-expired-since"),
+        (
+            "expired-since",
+            "subkey-expired-since",
+            "outlived-by-its-subkey",
+            "signed-before-the-subkey-s-expiry",
+            "signature-that-will-expire",
+        ),
         (),
     ),
-    "signed after expiry, the verifier's copy of the key being older: refused in both": (("signed-after-expiry",), ()),
-    "key revoked; policy says compromised: refused in both": (("revoked", "compromised", "ssh-compromised"), ()),
+    "signed after expiry, the verifier's copy of the key being older: refused in both": (
+        (
+            "signed-after-expiry",
+            "signed-by-a-subkey-after-the-key-s-expiry",
+            "signed-after-the-subkey-s-expiry",
+            "signature-that-has-expired",
+        ),
+        (),
+    ),
+    "key revoked; policy says compromised: refused in both": (
+        (
+            "revoked",
+            "signed-long-before-the-revocation",
+            "subkey-revoked",
+            "primary-beside-a-revoked-subkey",
+            "compromised",
+            "ssh-compromised",
+        ),
+        (),
+    ),
     "policy says retired, signed inside its window: refused at a push, accepted in history": (
         (
             "retired-in-its-window",
+            "retired-without-a-date",
+            "signed-before-the-key-was-made",
             "retired-after-its-window",
             "ssh-retired-in-its-window",
             "ssh-retired-after-its-window",

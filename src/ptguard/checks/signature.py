@@ -20,7 +20,7 @@ from ptguard.model import (
     TagObject,
     TagRule,
 )
-from ptguard.text import shown
+from ptguard.text import sh, shown
 from ptguard.value import replace
 
 ID: Final = "signature"
@@ -73,10 +73,17 @@ class _Case(NamedTuple):
         return f"{self.facts.kind} {self.facts.fingerprint}"
 
     def finding(
-        self, reason: str, message: str, got: str, expected: str | None, status: Status = Status.FAIL
+        self,
+        reason: str,
+        message: str,
+        got: str,
+        expected: str | None,
+        *,
+        status: Status = Status.FAIL,
+        fix: str | None = None,
     ) -> Finding:
-        """Give a finding that names the signer."""
-        fix = retag(self.evidence) if status is Status.FAIL else None
+        """Give a finding that names the signer; the usual way to mend it is to sign anew."""
+        fix = fix or retag(self.evidence) if status is Status.FAIL else None
         return Finding(ID, status, reason, message, got, expected, fix, None, self.signer.id, self.facts.fingerprint)
 
 
@@ -189,10 +196,21 @@ def _key(case: _Case) -> Iterator[Finding]:
         yield case.finding("outside-window", f"{whose} does not count at that time", moment.isoformat(), window)
     expired = facts.expired_at
     if expired is not None and not history:
-        yield case.finding("expired-key", f"{whose} has expired", expired.isoformat(), "a key that is good now")
+        words = f"{whose} has expired, by the policy's copy of it"
+        yield case.finding("expired-key", words, expired.isoformat(), "a key that is good now", fix=_prolonged(key))
     elif expired is not None and (late := max(case.moments)) >= expired:
-        words = f"{whose} had expired when it signed"
-        yield case.finding("expired-key", words, late.isoformat(), f"before {expired.isoformat()}")
+        words = f"{whose} had expired when it signed, by the policy's copy of it"
+        until = f"before {expired.isoformat()}"
+        yield case.finding("expired-key", words, late.isoformat(), until, fix=_prolonged(key))
+
+
+def _prolonged(key: OpenPgpKey | SshKey) -> str | None:
+    """Give the commands that bring a key that lives on into the policy, where it is the policy's copy that is old."""
+    if not isinstance(key, OpenPgpKey):
+        return None
+    prolong = sh("gpg", "--quick-set-expire", key.fingerprint, "1y")
+    export = sh("gpg", "--armor", "--export", key.fingerprint)
+    return f"{prolong}; {export} > {sh(f'.ptguard/{key.file}')}   # on the policy's branch; or sign with another key"
 
 
 def _outside(case: _Case) -> datetime | None:
@@ -229,7 +247,7 @@ def _when(case: _Case) -> Iterator[Finding]:
         stands = case.evidence.mode is Mode.VERIFY and _on_the_remote(case.evidence)
         words = "the tag is older than a new tag may be" + (", but the remote has it already" if stands else "")
         status = Status.WARN if stands else Status.FAIL
-        yield case.finding("too-old", words, earliest.isoformat(), f"at most {limits.max_tag_age} ago", status)
+        yield case.finding("too-old", words, earliest.isoformat(), f"at most {limits.max_tag_age} ago", status=status)
 
 
 def _on_the_remote(evidence: Evidence) -> bool:
