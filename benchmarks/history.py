@@ -53,7 +53,7 @@ def make_policy(root: Path, files: list[bytes], *, sha1: bool) -> tuple[Path, Pa
         call(*gpg, "--import", stdin=data)
     listed = call(*gpg, "--with-colons", "--list-keys").stdout.decode().splitlines()
     rows = [line.split(":") for line in listed]
-    prints = [rows[at + 1][9] for at, row in enumerate(rows) if row[0] == "pub"]
+    prints = [next(r[9] for r in rows[at:] if r[0] == "fpr") for at, row in enumerate(rows) if row[0] == "pub"]
     parts = [RULE.format(signers=", ".join(f'"k{number}"' for number in range(len(prints))))]
     for number, fingerprint in enumerate(prints):
         key = call(*gpg, "--armor", "--export-options", "export-minimal", "--export", fingerprint).stdout
