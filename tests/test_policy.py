@@ -256,6 +256,7 @@ max-tag-bytes = 1024
     ("more", "good"),
     [
         ('[version]\nsources = ["none"]', True),
+        ('[limits]\ndigests = ["SHA512", "SHA1"]', True),
         ("[limits]\nmax-tag-bytes = 1", True),
         ("[limits]\nmax-tag-bytes = 16777216", True),
         ("[limits]\nmax-tag-bytes = 16777217", False),
@@ -494,7 +495,8 @@ BROKEN = {
         "smoke.max-age (line 11): the number 30; a",
     ),
     "max-age endless": (added('[limits]\nmax-tag-age = "999999999999w"\n'), "limits.max-tag-age (line 10): "),
-    "weak digest": (added('[limits]\ndigests = ["SHA1"]\n'), 'limits.digests[0] (line 10): "SHA1"; '),
+    "weak digest": (added('[limits]\ndigests = ["MD5"]\n'), 'limits.digests[0] (line 10): "MD5"; '),
+    "SHA1 alone": (added('[limits]\ndigests = ["SHA1"]\n'), "limits.digests (line 10): SHA1 alone, which counts in"),
     "digest lower-case": (added('[limits]\ndigests = ["sha256"]\n'), 'limits.digests[0] (line 10): "sha256"; '),
     "bytes true": (
         added("[limits]\nmax-tag-bytes = true\n"),

@@ -79,7 +79,7 @@ def test_a_key_must_have_been_good_when_the_server_saw_the_tag(
     assert audit()[0] == ["outside-window"]
     shutil.move(log, log.with_suffix(".away"))
     reasons, message = audit()
-    assert reasons == [] and message.endswith("which is the signer's own claim")
+    assert reasons == [] and message.endswith("valid by the tagger's own clock")
     shutil.move(log.with_suffix(".away"), log)
     assert audit()[0] == ["outside-window"]
     later = (now + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")

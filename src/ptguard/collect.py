@@ -47,6 +47,7 @@ from ptguard.value import replace, value
 T = TypeVar("T")
 MAX_SOURCE_BYTES: Final = 1 << 20
 MAX_PEELED: Final = 1 << 16
+MAX_PEELED_BYTES: Final = 1 << 24
 
 
 @value
@@ -66,9 +67,10 @@ class Scene:
 
 @value
 class _Seen:
-    """What an object is: its type, and the tag where it is one."""
+    """What an object is: its type, its size in bytes, and the tag where it is one."""
 
     kind: str
+    size: int
     tag: TagObject | Problem | None
 
 
@@ -143,7 +145,7 @@ class Collector:
         return match is not None and "signature" in match.rule.checks
 
     def _look(self, found: Info) -> "_Seen":
-        return _Seen(found[1], self._tag(found) if found[1] == "tag" else None)
+        return _Seen(found[1], found[2], self._tag(found) if found[1] == "tag" else None)
 
     def planned(self, update: RefUpdate) -> Evidence:
         """Give the evidence of a tag that does not exist yet; ``update`` carries the commit that it is to name."""
@@ -181,7 +183,9 @@ class Collector:
             return replace(base, tag=Problem("could-not-decide", gone, fix="git fsck --full", status=Status.ERROR))
         if seen.kind != "tag":
             return replace(base, object_type=seen.kind, commit=oid if seen.kind == "commit" else None)
-        return replace(base, object_type=seen.kind, tag=seen.tag, commit=self._commit(oid))
+        # git would read all of a tag to say what it names: of one that is far too large only that is said.
+        commit = None if seen.size > MAX_PEELED_BYTES else self._commit(oid)
+        return replace(base, object_type=seen.kind, tag=seen.tag, commit=commit)
 
     def _commit(self, oid: Oid) -> Oid | None:
         """Give the commit that the object ``oid`` names, directly or through tag objects."""

@@ -12,6 +12,7 @@ from ptguard.gateways import ssh
 from ptguard.gateways.openpgp import OpenPgp, Signed
 from ptguard.later import Later
 from ptguard.model import (
+    FORGEABLE,
     Oid,
     OpenPgpKey,
     Policy,
@@ -123,7 +124,8 @@ class Signatures:
     def _openpgp(self) -> OpenPgp:
         home = self._home / "gnupg"
         home.mkdir(mode=0o700, exist_ok=True)
-        return OpenPgp(home, self._keys(OpenPgpKey))
+        weak = tuple(digest for digest in FORGEABLE if digest not in self._policy.limits.digests)
+        return OpenPgp(home, self._keys(OpenPgpKey), weak_digests=weak)
 
     def _keys(self, kind: type[T]) -> tuple[T, ...]:
         return tuple(k for s in self._policy.signers.values() for k in s.keys if isinstance(k, kind))

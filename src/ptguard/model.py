@@ -328,14 +328,22 @@ class ImagePolicy:
     require_digest: bool
 
 
+FORGEABLE = ("SHA1",)
+"""Digests whose collisions can be made today: a policy may let them stand in history, nothing new may use them."""
+
+
 @value
 class Limits:
-    """``[limits]``: bounds on signatures and objects. ``digests`` are upper-case OpenPGP names."""
+    """``[limits]``: bounds on signatures and objects. ``digests`` are upper-case OpenPGP names, see :meth:`permits`."""
 
     digests: tuple[str, ...] = ("SHA256", "SHA384", "SHA512")
     max_clock_skew: timedelta = timedelta(minutes=10)
     max_tag_age: timedelta = timedelta(days=7)
     max_tag_bytes: int = 65536
+
+    def permits(self, digest: str, *, history: bool) -> bool:
+        """Tell whether a signature over ``digest`` may count; one that can be forged today only in ``history``."""
+        return digest in self.digests and (history or digest not in FORGEABLE)
 
 
 @value

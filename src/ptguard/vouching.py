@@ -30,7 +30,7 @@ def objections(
     date keeps nothing, for it could still be signing. With ``history`` it does. A compromised key loses everything.
     """
     shown_key = f"{facts.kind} {facts.fingerprint}"
-    if facts.digest not in policy.limits.digests:
+    if not policy.limits.permits(facts.digest, history=False):
         words = f"the signature is made over {facts.digest or 'an unknown digest'}, which is too weak"
         yield Problem("bad-signature", words, facts.digest, " or ".join(policy.limits.digests), _FIX)
     found = key_of(policy, smoke, facts)

@@ -80,7 +80,8 @@ def test_a_good_signature_of_a_signer_of_the_rule_passes(
     assert (found.status, found.reason) == (Status.PASS, "ok")
     assert (found.signer, found.fingerprint) == ("li-wei", facts.fingerprint)
     assert found.message.startswith(f"signed by li-wei ({facts.kind} {facts.fingerprint})")
-    assert ("the signer's own claim" in found.message) == mode.history
+    whose = "signer's" if facts.made_at else "tagger's"
+    assert (f"valid by the {whose} own clock" in found.message) == mode.history
 
 
 def test_a_signer_for_other_tags_is_refused_and_told_who_may() -> None:
@@ -209,6 +210,14 @@ def test_a_tagger_s_time_after_the_expiry_is_refused_too() -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_only_the_policy_s_digests_count(digest: str, expected: str, mode: Mode) -> None:
     assert reasons(judged(facts=replace(FACTS, digest=digest), mode=mode)) == [expected]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_sha1_counts_in_history_alone_and_only_where_the_policy_says_so(mode: Mode) -> None:
+    limits = Limits(digests=("SHA512", "SHA1"))
+    found = judged(facts=replace(FACTS, digest="SHA1"), limits=limits, mode=mode)
+    assert reasons(found) == (["ok"] if mode.history else ["weak-digest"])
+    assert mode.history or found[0].expected == "SHA512"
 
 
 def test_the_policy_may_ask_for_more() -> None:

@@ -270,3 +270,16 @@ def test_a_worker_that_dies_ends_the_audit_in_words(long_history: Team, tmp_path
     )
     assert done.returncode == 3, done.stderr
     assert "a worker of the audit ended after 0 of" in done.stderr
+
+
+def test_a_tag_that_git_gives_up_at_is_one_more_that_would_not_stand(history: Team) -> None:
+    """It calls a tree a commit: git ends over it, and every other tag is judged all the same, also with --since."""
+    tree = history.repo.git("rev-parse", "HEAD^{tree}")
+    raw = f"object {tree}\ntype commit\ntag v0.1\ntagger A <a@b> 1000000000 +0000\n\nx\n".encode()
+    oid = history.repo.git("hash-object", "-t", "tag", "-w", "--stdin", "--literally", stdin=raw)
+    before = reasons(audit(history, "--no-cache"))
+    history.repo.git("update-ref", "refs/tags/v0.1", oid)
+    found = reasons(audit(history, "--no-cache"))
+    assert "annotated/not-a-commit" in found.pop("v0.1")
+    assert found == before
+    assert "v0.1" in reasons(audit(history, "--since", "v2.9.0"))

@@ -112,9 +112,7 @@ def test_both_run_whoever_came_first(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_lefthook_and_the_guard_both_run(
-    team: Team, monkeypatch: pytest.MonkeyPatch, git: str, after: bool
-) -> None:
+def test_lefthook_and_the_guard_both_run(team: Team, monkeypatch: pytest.MonkeyPatch, git: str, after: bool) -> None:
     for step in (guard, lefthook, guard) if after else (lefthook, guard):
         step(team, monkeypatch)
     state = inspect(layout(team.repo.path))
@@ -127,7 +125,9 @@ def test_lefthook_and_the_guard_both_run(
 
 
 @pytest.mark.parametrize("name", ["husky", "lefthook"])
-def test_what_uninstall_leaves_is_the_managers(team: Team, monkeypatch: pytest.MonkeyPatch, new_git: bool, name: str) -> None:
+def test_what_uninstall_leaves_is_the_managers(
+    team: Team, monkeypatch: pytest.MonkeyPatch, new_git: bool, name: str
+) -> None:
     {"husky": husky, "lefthook": lefthook}[name](team, monkeypatch)
     before = {p: p.read_bytes() for p in team.repo.path.rglob("*") if p.is_file()}
     guard(team, monkeypatch)

@@ -141,3 +141,20 @@ def test_not_a_repository_and_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_object_ids() -> None:
     assert hash_object("blob", b"", "sha1") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
     assert hash_object("blob", b"", "sha256").startswith("473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a30372")
+
+
+def test_a_tag_that_git_gives_up_at_keeps_no_other_from_being_seen(history: Repo) -> None:
+    """It calls a tree a commit; git ends when it is to say what such a tag names."""
+    tree, head = (history.git("rev-parse", rev) for rev in ("HEAD^{tree}", "HEAD"))
+    raw = f"object {tree}\ntype commit\ntag v0\ntagger A <a@b> 1700000000 +0000\n\nx\n".encode()
+    oid = history.git("hash-object", "-t", "tag", "-w", "--stdin", "--literally", stdin=raw)
+    history.git("update-ref", "refs/tags/v0", oid)
+    history.git("tag", "light", "HEAD~")
+    history.git("tag", "at-head", "HEAD")
+    fields = "--format=%(creatordate)%(*objectname)"
+    assert history.try_git("for-each-ref", fields, "refs/tags/").returncode != 0
+    with Git.open(history.path) as git:
+        assert git.tagged_in([head]) == {head, history.git("rev-parse", "HEAD~")}
+        assert git.tags_before(head) == {"v1", "light"}
+        assert git.tags_at(history.git("rev-parse", "HEAD~")) == ("light", "v1")
+        assert git.tag_times().keys() == {"refs/tags/v1", "refs/tags/light", "refs/tags/at-head"}

@@ -121,6 +121,23 @@ def test_a_key_with_sha1_self_signatures_still_counts(home: Path, keychain: KeyC
     assert good(BothWays(home, [key(identity)]).verify(PAYLOAD, identity.sign(PAYLOAD))).digest != "SHA1"
 
 
+def test_a_subkey_that_was_bound_over_sha1_still_counts(home: Path, keychain: KeyChain) -> None:
+    """As those of old keys in use were: with --weak-digest gpg calls the cross-certification invalid."""
+    identity = keychain.openpgp("sha1-bound", "rsa2048")
+    weak = ("--cert-digest-algo", "SHA1", "--allow-weak-key-signatures")
+    gpg(identity.home, *weak, "--quick-add-key", identity.fingerprint, "rsa2048", "sign", "0")
+    listing = gpg(identity.home, "--with-colons", "--list-keys").decode().splitlines()
+    subkey = [line.split(":")[9] for line in listing if line.startswith("fpr")][1]
+    assert b"digest algo 2," in gpg(identity.home, "--list-packets", stdin=exported(identity))
+    by_subkey = ("--armor", "--detach-sign", "-u", f"{subkey}!")
+    verifier = BothWays(home, [key(identity, exported(identity))])
+    strong = gpg(identity.home, "--digest-algo", "SHA512", *by_subkey, stdin=PAYLOAD)
+    assert good(verifier.verify(PAYLOAD, strong)).digest == "SHA512"
+    assert refused(
+        verifier.verify(PAYLOAD, gpg(identity.home, "--digest-algo", "SHA1", *by_subkey, stdin=PAYLOAD))
+    ) == ("weak-digest")
+
+
 def test_another_key_of_the_same_file_is_named_as_itself(
     home: Path, keychain: KeyChain, li_wei: OpenPgpIdentity
 ) -> None:

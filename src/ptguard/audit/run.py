@@ -107,7 +107,7 @@ def _tags(clone: Clone, times: dict[str, int], since: str | None) -> tuple[RefUp
     """Give the tags, oldest first (by tagger's time, a lightweight one by its commit's)."""
     first = _time_of(times, since)
     refs = sorted(clone.refs.under(TAG_PREFIX), key=lambda ref: (times.get(ref, 0), ref))
-    chosen = [ref for ref in refs if first is None or times.get(ref, 0) >= first]
+    chosen = [ref for ref in refs if first is None or times.get(ref, first) >= first]
     if not chosen:
         raise UsageError("there is no tag to audit", fix="git fetch --tags")
     return tuple(RefUpdate(ref, clone.refs[ref], ref, clone.state.tags.get(ref)) for ref in chosen)

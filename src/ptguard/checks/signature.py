@@ -20,7 +20,7 @@ from ptguard.model import (
     TagObject,
     TagRule,
 )
-from ptguard.text import shown
+from ptguard.text import sh, shown
 from ptguard.value import replace
 
 ID: Final = "signature"
@@ -81,10 +81,17 @@ class _Case(NamedTuple):
         return f"{self.facts.kind} {self.facts.fingerprint}"
 
     def finding(
-        self, reason: str, message: str, got: str, expected: str | None, status: Status = Status.FAIL
+        self,
+        reason: str,
+        message: str,
+        got: str,
+        expected: str | None,
+        *,
+        status: Status = Status.FAIL,
+        fix: str | None = None,
     ) -> Finding:
-        """Give a finding that names the signer."""
-        fix = retag(self.evidence) if status is Status.FAIL else None
+        """Give a finding that names the signer; the usual way to mend it is to sign anew."""
+        fix = fix or retag(self.evidence) if status is Status.FAIL else None
         return Finding(ID, status, reason, message, got, expected, fix, None, self.signer.id, self.facts.fingerprint)
 
 
@@ -197,10 +204,22 @@ def _key(case: _Case) -> Iterator[Finding]:
         yield case.finding("outside-window", f"{whose} does not count at that time", moment.isoformat(), window)
     expired = facts.expired_at
     if expired is not None and not history:
-        yield case.finding("expired-key", f"{whose} has expired", expired.isoformat(), "a key that is good now")
+        words = f"{whose} has expired, by the policy's copy of it"
+        yield case.finding("expired-key", words, expired.isoformat(), "a key that is good now", fix=_prolonged(key))
     elif expired is not None and (late := max(case.moments)) >= expired:
-        words = f"{whose} had expired when {'the server first saw the tag' if late == case.seen else 'it signed'}"
-        yield case.finding("expired-key", words, late.isoformat(), f"before {expired.isoformat()}")
+        when = "the server first saw the tag" if late == case.seen else "it signed"
+        words = f"{whose} had expired when {when}, by the policy's copy of it"
+        until = f"before {expired.isoformat()}"
+        yield case.finding("expired-key", words, late.isoformat(), until, fix=_prolonged(key))
+
+
+def _prolonged(key: OpenPgpKey | SshKey) -> str | None:
+    """Give the commands that bring a key that lives on into the policy, where it is the policy's copy that is old."""
+    if not isinstance(key, OpenPgpKey):
+        return None
+    prolong = sh("gpg", "--quick-set-expire", key.fingerprint, "1y")
+    export = sh("gpg", "--armor", "--export", key.fingerprint)
+    return f"{prolong}; {export} > {sh(f'.ptguard/{key.file}')}   # on the policy's branch; or sign with another key"
 
 
 def _outside(case: _Case) -> datetime | None:
@@ -220,9 +239,11 @@ def _date(moment: datetime | None) -> str:
 def _when(case: _Case) -> Iterator[Finding]:
     """Judge digest and age against ``[limits]``."""
     limits, now = case.policy.limits, case.evidence.now
-    if case.facts.digest not in limits.digests:
+    history = case.evidence.mode.history
+    if not limits.permits(case.facts.digest, history=history):
         words = f"the signature is made over {shown(case.facts.digest, 40)}"
-        yield case.finding("weak-digest", words, case.facts.digest, " or ".join(limits.digests))
+        permitted = (digest for digest in limits.digests if limits.permits(digest, history=history))
+        yield case.finding("weak-digest", words, case.facts.digest, " or ".join(permitted))
     latest, earliest = max(case.moments), min(case.moments)
     if latest > now + limits.max_clock_skew:
         words = (
@@ -231,11 +252,11 @@ def _when(case: _Case) -> Iterator[Finding]:
         yield case.finding(
             "future", words, latest.isoformat(), f"at most {limits.max_clock_skew} after {now.isoformat()}"
         )
-    if not case.evidence.mode.history and now - earliest > limits.max_tag_age:
+    if not history and now - earliest > limits.max_tag_age:
         stands = case.evidence.mode is Mode.VERIFY and _on_the_remote(case.evidence)
         words = "the tag is older than a new tag may be" + (", but the remote has it already" if stands else "")
         status = Status.WARN if stands else Status.FAIL
-        yield case.finding("too-old", words, earliest.isoformat(), f"at most {limits.max_tag_age} ago", status)
+        yield case.finding("too-old", words, earliest.isoformat(), f"at most {limits.max_tag_age} ago", status=status)
 
 
 def _on_the_remote(evidence: Evidence) -> bool:
@@ -246,7 +267,8 @@ def _on_the_remote(evidence: Evidence) -> bool:
 def _passed(case: _Case) -> Finding:
     message = f"signed by {case.signer.id} ({case.key_words})"
     if case.evidence.mode.history:
-        message += f" on {case.moments[0].date().isoformat()}, which is the signer's own claim"
+        clock = "tagger's" if case.facts.made_at is None else "signer's"
+        message += f" on {case.moments[0].date().isoformat()}: valid by the {clock} own clock"
         if case.seen is not None:
             message += f"; a server has seen it since {case.seen.date().isoformat()}"
     return replace(Finding.passed(ID, message), signer=case.signer.id, fingerprint=case.facts.fingerprint)

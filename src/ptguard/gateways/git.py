@@ -27,6 +27,7 @@ LS_REMOTE_TIMEOUT = 60.0
 Info = tuple[Oid, str, int]
 """An object's id, type, and size in bytes."""
 _IN_FLIGHT = 256  # names of that many objects fit into a pipe that nobody reads from yet
+_REFS_IN_A_CALL = 500
 _INFO = re.compile(rb"([0-9a-f]{40,64}) ([a-z]+) ([0-9]+)\n")
 # A push arrives with its objects in quarantine (githooks(5), pre-receive): those variables are git's own.
 _KEPT = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
@@ -280,16 +281,15 @@ class Git:
         if not parents:
             return frozenset()
         merged = (f"--merged={parent}" for parent in parents)
-        return self._tag_names(
-            self._run("for-each-ref", "--format=%(refname)", *merged, TAG_PREFIX, limit=MAX_REFS_OUTPUT)
-        )
+        return self._tag_names(self._of_tags("--format=%(refname)", *merged))
 
     def tag_times(self) -> dict[str, int]:
         """Give, for each ref under refs/tags/, when it says it was made: seconds since 1970, 0 where it does not say.
 
-        The tagger's time, or a lightweight tag's committer's (git-for-each-ref(1), ``creatordate``).
+        The tagger's time, or a lightweight tag's committer's (git-for-each-ref(1), ``creatordate``). A tag that git
+        gives up at is left out.
         """
-        out = self._run("for-each-ref", "--format=%(refname) %(creatordate:raw)", TAG_PREFIX, limit=MAX_REFS_OUTPUT)
+        out = self._of_tags("--format=%(refname) %(creatordate:raw)")
         found: dict[str, int] = {}
         for line in out.decode("utf-8", "surrogateescape").split("\n"):
             ref, _, when = line.partition(" ")
@@ -302,7 +302,7 @@ class Git:
         """Give the objects that tags peel to and that are reachable from one of ``tips`` (git-for-each-ref(1))."""
         merged = (f"--merged={tip}" for tip in tips)
         fields = "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
-        out = self._run("for-each-ref", fields, *merged, TAG_PREFIX, limit=MAX_REFS_OUTPUT)
+        out = self._of_tags(fields, *merged)
         return frozenset(out.decode("ascii").split())
 
     def history(
@@ -340,8 +340,25 @@ class Git:
 
     def tags_at(self, commit: Oid) -> tuple[str, ...]:
         """Give the names (after refs/tags/) of the tags that name ``commit``, directly or through a tag object."""
-        out = self._run("for-each-ref", "--format=%(refname)", f"--points-at={commit}", TAG_PREFIX)
+        out = self._of_tags("--format=%(refname)", f"--points-at={commit}")
         return tuple(sorted(self._tag_names(out)))
+
+    def _of_tags(self, *options: str) -> bytes:
+        """Give what git says of all tags (git-for-each-ref(1)).
+
+        git gives up at a tag object whose target is not what it says, or is not here; then the others are asked about
+        without it, or one such tag would keep every other one from being judged.
+        """
+        done = self._try("for-each-ref", *options, TAG_PREFIX, limit=MAX_REFS_OUTPUT)
+        if done.returncode == 0:
+            return done.stdout
+        refs = self.refs(TAG_PREFIX)
+        peeled = self.info_all([f"{oid}^{{}}" for oid in refs.values()])
+        sound = [ref for ref, target in zip(refs, peeled, strict=True) if target is not None]
+        if len(sound) == len(refs):
+            raise GitError(f"git for-each-ref failed: {_first_line(done)}")
+        groups = (sound[start : start + _REFS_IN_A_CALL] for start in range(0, len(sound), _REFS_IN_A_CALL))
+        return b"".join(self._run("for-each-ref", *options, "--", *group, limit=MAX_REFS_OUTPUT) for group in groups)
 
     @staticmethod
     def _tag_names(out: bytes) -> frozenset[str]:

@@ -18,7 +18,7 @@ from typing import Any
 from ptguard.errors import ToolFailedError
 from ptguard.gateways.process import Completed, clean_env, run
 from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
-from ptguard.parse.gpgstatus import StatusLine, expiries, file_sections, judge_status, status_lines, values
+from ptguard.parse.gpgstatus import StatusLine, expiries, file_sections, judge_status, status_lines, values, weak_digest
 from ptguard.parse.openpgp import all_fingerprints, key_id, public_keys_binary, signature_packet, with_literal
 from ptguard.value import replace
 
@@ -45,12 +45,13 @@ class OpenPgp:
 
         Each instance has a GNUPGHOME of its own in it, so that no key of another one is ever there.
 
-        ``weak_digests`` are refused by gpg itself beside the MD5 that it always refuses; ``timeout`` is in seconds
-        and for each run of gpg.
+        A signature over one of ``weak_digests`` is refused, by what gpg says of it: told to refuse them itself
+        (``--weak-digest``) gpg would refuse every signature of a subkey that was bound by one, as those of many keys
+        in use were. MD5 it refuses always. ``timeout`` is in seconds and for each run of gpg.
         """
         self._home = home
         self._keys = tuple(keys)
-        self._weak = tuple(word for name in weak_digests for word in ("--weak-digest", name))
+        self._weak = frozenset(weak_digests)
         self._timeout = timeout
         self._expiries: dict[str, Mapping[str, datetime | None]] = {}
 
@@ -66,7 +67,7 @@ class OpenPgp:
             return packet
         self._imported  # noqa: B018 - before the file, for it is gpg's first run
         file = self._written("signature", packet)  # in binary: no other parser of armor than ours has a say
-        return self._judged(self._status("--verify", *self._weak, str(file), "-", stdin=payload))
+        return self._judged(self._status("--verify", str(file), "-", stdin=payload))
 
     def verify_all(self, signed: Sequence[Signed]) -> list[SignatureFacts | Problem]:
         """Give what :meth:`verify` gives for each of ``signed``, by few runs of gpg for many of them.
@@ -109,7 +110,7 @@ class OpenPgp:
         self._imported  # noqa: B018 - as above
         files = [str(self._written(f"signed-{at}", data)) for at, data in group]
         try:
-            sections = file_sections(self._gpg.verify_files(files, self._weak))
+            sections = file_sections(self._gpg.verify_files(files))
         finally:
             for file in files:
                 Path(file).unlink(missing_ok=True)
@@ -122,6 +123,8 @@ class OpenPgp:
         found = judge_status(lines)
         if isinstance(found, Problem):
             return _unavailable(found, lines, self._imported)
+        if found.digest in self._weak:
+            return weak_digest(found.digest)
         if found.expired_at is not None:
             return self._with_expiry(found, values(lines, "VALIDSIG")[0])
         return found
@@ -225,10 +228,10 @@ def _driver() -> Any:
         def _collect_output(self, _process: "_NoProcess", result: "Statuses", **__: Any) -> None:
             result.data = b"cfg:version:2.2"
 
-        def verify_files(self, files: Sequence[str], words: Sequence[str]) -> list[StatusLine]:
+        def verify_files(self, files: Sequence[str]) -> list[StatusLine]:
             """Have gpg verify ``files`` one after the other; in batch mode it would end at the first bad signature."""
             result = Statuses(self)
-            self._handle_io(["--no-batch", *words, "--verify-files", "--", *files], io.BytesIO(), result)
+            self._handle_io(["--no-batch", "--verify-files", "--", *files], io.BytesIO(), result)
             return result.lines
 
         def list_colons(self, *fingerprints: str) -> bytes:

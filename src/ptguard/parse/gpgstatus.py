@@ -129,6 +129,11 @@ def _refusal(verdict: str, value: str) -> Problem | None:
             return _unchecked(value)
 
 
+def weak_digest(digest: str) -> Problem:
+    """Give the problem of a signature over ``digest``, whether gpg checked it or not."""
+    return Problem("weak-digest", f"the signature is made over {digest}, which can be forged", digest)
+
+
 def _unchecked(value: str) -> Problem:
     """Judge ``ERRSIG <keyid> <pkalgo> <hashalgo> <sigclass> <time> <rc> <fpr>``: gpg could not check it."""
     words = [*value.split(" "), "", "", "", "", "", "", ""]
@@ -137,7 +142,7 @@ def _unchecked(value: str) -> Problem:
     if words[5] == _NO_PUBKEY:
         return Problem("unknown-signer", "the policy has no such key", f"a signature by OpenPGP key {key}")
     if words[5] == _DIGEST_ALGO and digest in _BROKEN:
-        return Problem("weak-digest", f"the signature is made over {digest}, which can be forged", digest)
+        return weak_digest(digest)
     return Problem("bad-signature", "gpg cannot check the signature", f"key {key}, code {shown(words[5], 8) or 'none'}")
 
 

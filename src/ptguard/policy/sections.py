@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Literal
 
-from ptguard.model import ImagePolicy, Limits, SmokePolicy, Waiver
+from ptguard.model import FORGEABLE, ImagePolicy, Limits, SmokePolicy, Waiver
 from ptguard.policy import values
 from ptguard.policy.table import Table, described
 
@@ -93,8 +93,11 @@ def read_limits(top: Table) -> Limits:
     table = top.table("limits", _LIMITS)
     if table is None:
         return default
+    digests = table.each("digests", values.choice(*values.DIGESTS), default.digests)
+    if digests and set(digests) <= set(FORGEABLE):
+        table.wrong("digests", f"{digests[0]} alone, which counts in history only", "a stronger one beside it")
     return Limits(
-        digests=table.each("digests", values.choice(*values.DIGESTS), default.digests),
+        digests=digests,
         max_clock_skew=table.take("max-clock-skew", values.duration, default.max_clock_skew),
         max_tag_age=table.take("max-tag-age", values.duration, default.max_tag_age),
         max_tag_bytes=table.take("max-tag-bytes", values.number(1, 1 << 24), default.max_tag_bytes),

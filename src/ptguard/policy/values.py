@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from ptguard.glob import compile_pattern
+from ptguard.model import FORGEABLE
 from ptguard.policy.table import WrongError, described, nearest
 from ptguard.text import shown
 
@@ -13,7 +14,7 @@ S = TypeVar("S", bound=str)
 
 MAX_TEXT = 4096
 MAX_DURATION = timedelta(days=36525)
-DIGESTS = ("SHA256", "SHA384", "SHA512")
+DIGESTS = ("SHA256", "SHA384", "SHA512", *FORGEABLE)
 _DURATION = re.compile(r"[0-9]{1,12}[smhdw]")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIGNER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
