@@ -1,7 +1,7 @@
 """What an audit costs: a generated history (or ``--repository PATH``), as ratios within one run.
 
-``.venv/bin/python benchmarks/audit.py [--tags N] [--many N] [--rounds N] [--repository PATH --policy-ref REF]``. The
-history is the same in every run but for its keys: one commit a tag, each with its version and changelog section.
+``.venv/bin/python benchmarks/audit.py [--tags N] [--many N] [--ssh N] [--rounds N]``, or with ``--repository PATH
+--policy-file FILE``. The history is the same in every run but for its keys: one commit a tag, each with its version and changelog section.
 """
 
 import argparse
@@ -27,13 +27,19 @@ schema = 1
 [[tags]]
 pattern = "v*"
 checks = ["annotated", "signature", "immutable", "branch", "version", "changelog"]
-signers = ["li-wei"]
+signers = ["li-wei", "bot"]
 [signers.li-wei]
 [[signers.li-wei.keys]]
 kind = "openpgp"
 fingerprint = "{fingerprint}"
 file = "keys/li-wei.asc"
+[signers.bot]
+[[signers.bot.keys]]
+kind = "ssh"
+public-key = "{ssh}"
 """
+Sign = Callable[[bytes, int], bytes]
+"""Signs a payload as if at a time, in seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ class History:
     policy: tuple[str, ...] = ()
 
     @classmethod
-    def generate(cls, root: Path, keys: KeyChain, count: int) -> "History":
-        """Make ``count`` commits, each with its signed tag, on branch main of a fresh repository."""
+    def generate(cls, root: Path, keys: KeyChain, count: int, *, ssh: bool = False) -> "History":
+        """Make ``count`` commits, each with its signed tag (OpenPGP, or SSH), on branch main of a fresh repository."""
         (root / "home").mkdir(parents=True)
         (root / "home" / ".gitconfig").write_text(GITCONFIG)
         made = cls(root / "repo", clean_environment(root / "home"), _signer(keys).home)
@@ -56,7 +62,11 @@ class History:
         made.git("fast-import", "--quiet", f"--export-marks={marks}", stdin=_commits(keys, count))
         rows = (line.split() for line in marks.read_text().splitlines())
         commits = {int(mark[1:]): oid for mark, oid in rows}
-        made.git("fast-import", "--quiet", f"--import-marks={marks}", stdin=_tags(keys, commits, count))
+        sign = _ssh(keys) if ssh else _openpgp(keys)
+        made.git("fast-import", "--quiet", f"--import-marks={marks}", stdin=_tags(sign, commits, count))
+        allowed = root / "allowed"
+        allowed.write_text(f'bot namespaces="git" {keys.ssh("bot").public}\n')
+        made.git("config", "gpg.ssh.allowedSignersFile", str(allowed))
         made.git("pack-refs", "--all")
         return made
 
@@ -87,7 +97,8 @@ def _commits(keys: KeyChain, count: int) -> bytes:
     identity = _signer(keys)
     out = [f"blob\nmark :{count + 1}\n{_data(identity.public.decode())}"]
     first = f"M 100644 :{count + 1} .ptguard/keys/li-wei.asc\n"
-    first += _file(".ptguard/policy.toml", POLICY.format(fingerprint=identity.fingerprint))
+    policy = POLICY.format(fingerprint=identity.fingerprint, ssh=keys.ssh("bot").public)
+    first += _file(".ptguard/policy.toml", policy)
     sections = ""
     for n in range(1, count + 1):
         sections = f"## [1.{n}.0] - 2023-11-14\n\n- Change {n}.\n\n{sections}"[:4000]
@@ -109,14 +120,21 @@ def _file(path: str, text: str) -> str:
     return f"M 100644 inline {path}\n{_data(text)}"
 
 
-def _tags(keys: KeyChain, commits: dict[int, str], count: int) -> bytes:
-    identity = _signer(keys)
+def _openpgp(keys: KeyChain) -> Sign:
+    return lambda payload, at: _signer(keys).sign(payload, "--faked-system-time", f"{at}!")
+
+
+def _ssh(keys: KeyChain) -> Sign:
+    return lambda payload, _: keys.ssh("bot").sign(payload, "git")
+
+
+def _tags(sign: Sign, commits: dict[int, str], count: int) -> bytes:
     out = []
     for n in range(1, count + 1):
         tagger = f"A <a@example.com> {EPOCH + n} +0000"
         message = f"Release {n}\n"
         payload = f"object {commits[n]}\ntype commit\ntag v1.{n}.0\ntagger {tagger}\n\n{message}".encode()
-        signature = identity.sign(payload, "--faked-system-time", f"{EPOCH + n}!").decode()
+        signature = sign(payload, EPOCH + n).decode()
         out.append(f"tag v1.{n}.0\nfrom :{n}\ntagger {tagger}\n{_data(message + signature)}")
     return "".join(out).encode()
 
@@ -164,6 +182,15 @@ def of_cache(history: History, rounds: int) -> None:
     told("a second audit over the first", warm, cold, 0.1)
 
 
+def of_ssh(history: History, rounds: int) -> None:
+    """Hold the signatures of SSH tags against git's own way, which runs ssh-keygen twice for each."""
+    git = [timed(history.verify_tags) for _ in range(rounds)]
+    only = ("--checks", "signature", "--no-cache")
+    told("SSH signatures, cold, over git verify-tag", [timed(lambda: history.audit(*only)) for _ in git], git, 0.75)
+    one = [timed(lambda: history.audit(*only, "--jobs", "1")) for _ in git]
+    told("the same in one process", one, git, 1.0)
+
+
 def of_growth(small: History, large: History, factor: float) -> None:
     """Hold many tags against few, and look at the memory."""
     few, many = timed(lambda: small.audit("--no-cache")), timed(lambda: large.audit("--no-cache"))
@@ -177,6 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tags", type=int, default=1008)
     parser.add_argument("--many", type=int, default=0, help="also audit a history of that many tags")
+    parser.add_argument("--ssh", type=int, default=0, help="also audit a history of that many tags with SSH signatures")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repository", type=Path, help="a clone to audit instead of the generated history")
     parser.add_argument("--policy-file", type=Path, help="the policy for it; its keys lie beside it")
@@ -192,6 +220,8 @@ def main() -> None:
         print(f"{'':<62} {'ours':>7}   {'theirs':>7}")
         of_signatures(history, options.rounds)
         of_cache(history, options.rounds)
+        if options.ssh:
+            of_ssh(History.generate(root / "ssh", keys, options.ssh, ssh=True), options.rounds)
         if options.many:
             of_growth(history, History.generate(root / "many", keys, options.many), options.many / options.tags)
     finally:
