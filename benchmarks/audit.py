@@ -1,7 +1,8 @@
 """What an audit costs: a generated history (or ``--repository PATH``), as ratios within one run.
 
 ``.venv/bin/python benchmarks/audit.py [--tags N] [--many N] [--ssh N] [--rounds N]``, or with ``--repository PATH
---policy-file FILE``. The history is the same in every run but for its keys: one commit a tag, each with its version and changelog section.
+--policy-file FILE``. The history is the same in every run but for its keys: one commit a tag, each with its version and
+changelog section.
 """
 
 import argparse
