@@ -19,6 +19,7 @@ from ptguard.install.hookfile import render
 from tests import newgit, npm
 from tests.e2e.team import Team
 from tests.support import run
+from tests.test_hook_script import SHELLS
 
 pytestmark = pytest.mark.e2e
 
@@ -30,6 +31,7 @@ repos:
   - {id: ok, name: ok, entry: 'true', language: system, always_run: true, pass_filenames: false, stages: [pre-push]}
 """
 CALL = 'ptguard pre-push "$@" || exit $?\n'
+KEPT = f"lines=$(cat)\nprintf '%s\\n' \"$lines\" | {CALL}" + '[ -z "$lines" ] || exec <<END\n$lines\nEND\n'
 
 
 @dataclass(frozen=True)
@@ -400,13 +402,29 @@ def test_there_are_more_than_twelve() -> None:
     assert {case.git for case in CASES} == {"any", "old", "new"}
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize("lines", ["", f"a {'1' * 40} refs/tags/v1 {'0' * 40}\n" * 3000, "$HOME `x` \\ EOF\nEND x\n"])
+def test_lines_that_are_read_are_put_back(tmp_path: Path, shell: list[str], lines: str) -> None:
+    """What the printed lines promise, in every shell that is here: who reads after the guard gets the same."""
+    (tmp_path / "ptguard").write_text(f"#!/bin/sh\ncat > {tmp_path}/guard-saw\n")
+    (tmp_path / "ptguard").chmod(0o755)
+    (tmp_path / "hook").write_text(f"set -eu\n{KEPT}cat > {tmp_path}/other-saw\n")
+    program = shutil.which(shell[0]) or shell[0]
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    run(program, *shell[1:], tmp_path / "hook", "origin", "url", env=env, stdin=lines.encode())
+    assert (tmp_path / "other-saw").read_text() == lines
+    assert (tmp_path / "guard-saw").read_text() in (lines, lines or "\n")
+
+
 def test_advice_that_adds_lines_keeps_the_mode_and_the_rest(team: Team, old_git: None) -> None:
     hook = team.repo.write(".githooks/pre-push", "#!/bin/bash\n# mine\ntrue\n")
     hook.chmod(0o700)
     team.repo.git("config", "core.hooksPath", ".githooks")
     (_, fix), *_ = re.findall(r"^✗ (.*)\n  mend: (.*)$", team.repo.ptguard("doctor").stdout, re.MULTILINE)
     run("sh", "-c", fix, cwd=team.repo.path, env=team.env)
-    assert hook.read_text() == f"#!/bin/bash\n{CALL}# mine\ntrue\n"
+    said = team.repo.ptguard("install", "--check").stdout
+    assert said.startswith("armed: core.hooksPath calls ptguard")
+    assert hook.read_text() == f"#!/bin/bash\n{KEPT}# mine\ntrue\n"
     assert stat.S_IMODE(hook.stat().st_mode) == 0o700
     assert [p.name for p in hook.parent.iterdir()] == ["pre-push"]
 
