@@ -17,6 +17,8 @@ from ptguard.install.hookfile import Kind, classify, read, render
 from tests.guards import FakePython
 from tests.support import Repo, refs, run
 
+pytestmark = pytest.mark.usefixtures("old_git")  # what a newer one adds is tested in tests/install
+
 CONFIG = """\
 default_install_hook_types: [pre-commit, pre-push]
 repos:
