@@ -284,13 +284,13 @@ Git = Literal["old", "new", "any"]
 
 @dataclass(frozen=True)
 class Case:
-    """``words`` are what doctor says; ``armed`` is what ``install --check`` says of the broken clone."""
+    """``words`` are what doctor says; ``grave``: tags are not judged, so doctor and ``install --check`` end with 1."""
 
     well: Callable[[Clone], None]
     breaks: Callable[[Clone], None]
     words: str
     git: Git = "any"
-    armed: bool = False
+    grave: bool = True
 
     def __str__(self) -> str:
         return f"{self.well.__name__}-{self.breaks.__name__}-{self.git}"
@@ -310,8 +310,8 @@ CASES = [
     Case(plain, overwritten, ".git/hooks/pre-push is another hook"),
     Case(plain, removed, "there is no .git/hooks/pre-push"),
     Case(plain, a_link_to_nothing, ".git/hooks/pre-push is a link that leads nowhere"),
-    Case(plain, another_version, "is not this version's guard", armed=True),
-    Case(with_a_hooks_path, another_version_as_config_hook, "is not this version's guard", "new", armed=True),
+    Case(plain, another_version, "is not this version's guard", grave=False),
+    Case(with_a_hooks_path, another_version_as_config_hook, "is not this version's guard", "new", grave=False),
     Case(with_a_hooks_path, an_older_git, "there is a config hook, which git 2.53 ignores", "new"),
     Case(with_a_hooks_path, an_event_without_a_command, "hook.ptguard.command is not: git ends every push", "new"),
     Case(plain, a_global_event_without_a_command, "hook.ptguard.command is not: git ends every push", "new"),
@@ -323,12 +323,12 @@ CASES = [
     Case(with_a_hooks_path, config_hook_without_its_file, ".git/ptguard/pre-push, which it runs, is gone", "new"),
     Case(with_a_hooks_path, config_hook_not_executable, "is not the guard, or not executable", "new"),
     Case(
-        with_a_hooks_path, a_second_guard, "armed twice, as config hook and by .git/hooks/pre-push;", "new", armed=True
+        with_a_hooks_path, a_second_guard, "armed twice, as config hook and by .git/hooks/pre-push;", "new", grave=False
     ),
-    Case(with_a_hooks_path, a_second_guard_under_pre_commit, "by .git/hooks/pre-push.legacy;", "new", armed=True),
-    Case(with_an_environment_of_its_own, environment_gone, "interpreter is gone", armed=True),
-    Case(with_an_environment_of_its_own, environment_without_ptguard, "interpreter has no ptguard", armed=True),
-    Case(with_a_call_on_path, off_path, "ptguard, which is not on PATH", "old", armed=True),
+    Case(with_a_hooks_path, a_second_guard_under_pre_commit, "by .git/hooks/pre-push.legacy;", "new", grave=False),
+    Case(with_an_environment_of_its_own, environment_gone, "interpreter is gone"),
+    Case(with_an_environment_of_its_own, environment_without_ptguard, "interpreter has no ptguard"),
+    Case(with_a_call_on_path, off_path, "ptguard, which is not on PATH", "old"),
     Case(with_a_call, the_call_is_not_executable, "no hook runs as it is", "old"),
     Case(plain, a_hooks_path, "core.hooksPath leads git past the guard in .git/hooks/pre-push", "old"),
     Case(plain, a_hooks_path, "core.hooksPath leads git past the guard in .git/hooks/pre-push", "new"),
@@ -384,9 +384,7 @@ def test_doctor_finds_it_and_its_advice_mends_it(
     case.breaks(clone)
     code, found = doctor(clone)
     assert any(case.words in what for what, _ in found), found
-    assert check(clone) == (0 if case.armed else 1)
-    grave = code != 0
-    assert grave or case.armed
+    assert code == check(clone) == (1 if case.grave else 0)
 
     for _ in range(2):  # what was mended may leave something behind, which is named then
         for _, fix in found:
