@@ -40,10 +40,9 @@ def _add(file: Path, lines: str) -> None:
     """Do what a person does who is told to add ``lines`` before anything that reads standard input."""
     old = file.read_text() if file.exists() else ""
     if file.suffix == ".yml":
-        old = old.replace("pre-push:\n  scripts:\n", "")
-        lines = lines if not old else lines + old  # one section: the two lists of scripts are one
+        old = old.removeprefix("pre-push:\n  scripts:\n")  # one section, in which both scripts are
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(lines + (old if file.suffix != ".yml" else old if lines.endswith(old) is False else ""))
+    file.write_text(lines + old)
 
 
 def husky(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +60,8 @@ def git_lfs(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir(exist_ok=True)
     real = run("sh", "-c", "command -v git-lfs", env=team.env).stdout.strip()
     (folder / "git-lfs").write_text(
-        f'#!/bin/sh\n[ "$1" = pre-push ] || exec {real} "$@"\ntee -a {SAW} | {real} "$@" && [ ! -e .git/other-refuses ]\n'
+        f'#!/bin/sh\n[ "$1" = pre-push ] || exec {real} "$@"\n'
+        f'tee -a {SAW} | {real} "$@" && [ ! -e .git/other-refuses ]\n'
     )
     (folder / "git-lfs").chmod(0o755)
     newgit.first_on_path(folder, team.env, monkeypatch)

@@ -19,6 +19,7 @@ from ptguard.install.hookfile import render
 from tests import newgit, npm
 from tests.e2e.team import Team
 from tests.support import run
+from tests.test_hook_script import SHELLS
 
 pytestmark = pytest.mark.e2e
 
@@ -30,6 +31,7 @@ repos:
   - {id: ok, name: ok, entry: 'true', language: system, always_run: true, pass_filenames: false, stages: [pre-push]}
 """
 CALL = 'ptguard pre-push "$@" || exit $?\n'
+KEPT = f"lines=$(cat)\nprintf '%s\\n' \"$lines\" | {CALL}" + '[ -z "$lines" ] || exec <<END\n$lines\nEND\n'
 
 
 @dataclass(frozen=True)
@@ -282,13 +284,13 @@ Git = Literal["old", "new", "any"]
 
 @dataclass(frozen=True)
 class Case:
-    """``words`` are what doctor says; ``armed`` is what ``install --check`` says of the broken clone."""
+    """``words`` are what doctor says; ``grave``: tags are not judged, so doctor and ``install --check`` end with 1."""
 
     well: Callable[[Clone], None]
     breaks: Callable[[Clone], None]
     words: str
     git: Git = "any"
-    armed: bool = False
+    grave: bool = True
 
     def __str__(self) -> str:
         return f"{self.well.__name__}-{self.breaks.__name__}-{self.git}"
@@ -308,8 +310,8 @@ CASES = [
     Case(plain, overwritten, ".git/hooks/pre-push is another hook"),
     Case(plain, removed, "there is no .git/hooks/pre-push"),
     Case(plain, a_link_to_nothing, ".git/hooks/pre-push is a link that leads nowhere"),
-    Case(plain, another_version, "is not this version's guard", armed=True),
-    Case(with_a_hooks_path, another_version_as_config_hook, "is not this version's guard", "new", armed=True),
+    Case(plain, another_version, "is not this version's guard", grave=False),
+    Case(with_a_hooks_path, another_version_as_config_hook, "is not this version's guard", "new", grave=False),
     Case(with_a_hooks_path, an_older_git, "there is a config hook, which git 2.53 ignores", "new"),
     Case(with_a_hooks_path, an_event_without_a_command, "hook.ptguard.command is not: git ends every push", "new"),
     Case(plain, a_global_event_without_a_command, "hook.ptguard.command is not: git ends every push", "new"),
@@ -321,12 +323,12 @@ CASES = [
     Case(with_a_hooks_path, config_hook_without_its_file, ".git/ptguard/pre-push, which it runs, is gone", "new"),
     Case(with_a_hooks_path, config_hook_not_executable, "is not the guard, or not executable", "new"),
     Case(
-        with_a_hooks_path, a_second_guard, "armed twice, as config hook and by .git/hooks/pre-push;", "new", armed=True
+        with_a_hooks_path, a_second_guard, "armed twice, as config hook and by .git/hooks/pre-push;", "new", grave=False
     ),
-    Case(with_a_hooks_path, a_second_guard_under_pre_commit, "by .git/hooks/pre-push.legacy;", "new", armed=True),
-    Case(with_an_environment_of_its_own, environment_gone, "interpreter is gone", armed=True),
-    Case(with_an_environment_of_its_own, environment_without_ptguard, "interpreter has no ptguard", armed=True),
-    Case(with_a_call_on_path, off_path, "ptguard, which is not on PATH", "old", armed=True),
+    Case(with_a_hooks_path, a_second_guard_under_pre_commit, "by .git/hooks/pre-push.legacy;", "new", grave=False),
+    Case(with_an_environment_of_its_own, environment_gone, "interpreter is gone"),
+    Case(with_an_environment_of_its_own, environment_without_ptguard, "interpreter has no ptguard"),
+    Case(with_a_call_on_path, off_path, "ptguard, which is not on PATH", "old"),
     Case(with_a_call, the_call_is_not_executable, "no hook runs as it is", "old"),
     Case(plain, a_hooks_path, "core.hooksPath leads git past the guard in .git/hooks/pre-push", "old"),
     Case(plain, a_hooks_path, "core.hooksPath leads git past the guard in .git/hooks/pre-push", "new"),
@@ -382,9 +384,7 @@ def test_doctor_finds_it_and_its_advice_mends_it(
     case.breaks(clone)
     code, found = doctor(clone)
     assert any(case.words in what for what, _ in found), found
-    assert check(clone) == (0 if case.armed else 1)
-    grave = code != 0
-    assert grave or case.armed
+    assert code == check(clone) == (1 if case.grave else 0)
 
     for _ in range(2):  # what was mended may leave something behind, which is named then
         for _, fix in found:
@@ -400,13 +400,29 @@ def test_there_are_more_than_twelve() -> None:
     assert {case.git for case in CASES} == {"any", "old", "new"}
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize("lines", ["", f"a {'1' * 40} refs/tags/v1 {'0' * 40}\n" * 3000, "$HOME `x` \\ EOF\nEND x\n"])
+def test_lines_that_are_read_are_put_back(tmp_path: Path, shell: list[str], lines: str) -> None:
+    """What the printed lines promise, in every shell that is here: who reads after the guard gets the same."""
+    (tmp_path / "ptguard").write_text(f"#!/bin/sh\ncat > {tmp_path}/guard-saw\n")
+    (tmp_path / "ptguard").chmod(0o755)
+    (tmp_path / "hook").write_text(f"set -eu\n{KEPT}cat > {tmp_path}/other-saw\n")
+    program = shutil.which(shell[0]) or shell[0]
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    run(program, *shell[1:], tmp_path / "hook", "origin", "url", env=env, stdin=lines.encode())
+    assert (tmp_path / "other-saw").read_text() == lines
+    assert (tmp_path / "guard-saw").read_text() in (lines, lines or "\n")
+
+
 def test_advice_that_adds_lines_keeps_the_mode_and_the_rest(team: Team, old_git: None) -> None:
     hook = team.repo.write(".githooks/pre-push", "#!/bin/bash\n# mine\ntrue\n")
     hook.chmod(0o700)
     team.repo.git("config", "core.hooksPath", ".githooks")
     (_, fix), *_ = re.findall(r"^✗ (.*)\n  mend: (.*)$", team.repo.ptguard("doctor").stdout, re.MULTILINE)
     run("sh", "-c", fix, cwd=team.repo.path, env=team.env)
-    assert hook.read_text() == f"#!/bin/bash\n{CALL}# mine\ntrue\n"
+    said = team.repo.ptguard("install", "--check").stdout
+    assert said.startswith("armed: core.hooksPath calls ptguard")
+    assert hook.read_text() == f"#!/bin/bash\n{KEPT}# mine\ntrue\n"
     assert stat.S_IMODE(hook.stat().st_mode) == 0o700
     assert [p.name for p in hook.parent.iterdir()] == ["pre-push"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ptguard.cli.common import in_folder
-from ptguard.cli.hooks import describe
+from ptguard.cli.hooks import describe, told
 from ptguard.errors import ExitCode, PtguardError
 from ptguard.install.trouble import Trouble
 
@@ -24,9 +24,8 @@ def command(folder: Path) -> ExitCode:
     troubles = (*doctor.examine(found), *policy_troubles(folder))
     for line in describe(found):
         click.echo(line)
-    for trouble in troubles:
-        click.echo(f"{'✗' if trouble.grave else '!'} {trouble.what}")
-        click.echo(f"  mend: {trouble.fix}")
+    for line in told(troubles):
+        click.echo(line)
     grave = [trouble for trouble in troubles if trouble.grave]
     if not troubles:
         click.echo("nothing is wrong")

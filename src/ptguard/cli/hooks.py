@@ -2,13 +2,14 @@
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ptguard.install.confighook import COMMAND_KEY, EVENT_KEY, NAME
 from ptguard.install.hookfile import Kind
 from ptguard.install.managers import Manager
 from ptguard.install.state import State
+from ptguard.install.trouble import Trouble
 from ptguard.text import shown
 
 
@@ -35,6 +36,13 @@ def describe(state: State) -> Iterator[str]:
     yield f"  interpreter  {shown(os.fspath(guard.python)) if guard.python else 'ptguard on PATH'}"
     if state.hooks.guard is not None and state.chained.kind is not Kind.ABSENT and state.chained.executable:
         yield f"  runs also    {brief(state.chained.path)}, the hook that was there before"
+
+
+def told(troubles: Iterable[Trouble]) -> Iterator[str]:
+    """Give the lines that name troubles, each with the command that mends it."""
+    for trouble in troubles:
+        yield f"{'✗' if trouble.grave else '!'} {trouble.what}"
+        yield f"  mend: {trouble.fix}"
 
 
 def _why(state: State) -> str:

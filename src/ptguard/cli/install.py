@@ -2,16 +2,20 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ptguard.cli.common import in_folder, on_server
-from ptguard.cli.hooks import describe
+from ptguard.cli.hooks import describe, told
 from ptguard.errors import ExitCode
+
+if TYPE_CHECKING:
+    from ptguard.gateways.repo import Layout
 
 
 @click.command("install")
-@click.option("--check", is_flag=True, help="Change nothing; say what is armed, exit 1 if nothing is.")
+@click.option("--check", is_flag=True, help="Change nothing; say what is armed, exit 1 if nothing is, or cannot judge.")
 @on_server
 @click.option("--branch", metavar="NAME", help="With --server: the branch whose policy decides.")
 @in_folder
@@ -29,12 +33,26 @@ def command(*, check: bool, server: Path | None, layout: str | None, branch: str
     if layout or branch:
         raise click.UsageError("--layout and --branch go with --server")
     from ptguard.gateways.repo import layout as layout_of
-    from ptguard.install import actions, state
+    from ptguard.install import actions
 
     place = layout_of(folder)
-    outcome = actions.Outcome(state.inspect(place)) if check else actions.install(place, Path(sys.executable))
+    if check:
+        return _check(place)
+    outcome = actions.install(place, Path(sys.executable))
     for warning in outcome.warnings:
         click.echo(f"ptguard: {warning}", err=True)
     for line in (*outcome.changes, *describe(outcome.state)):
         click.echo(line)
     return ExitCode.ACCEPTED if outcome.state.armed else ExitCode.REFUSED
+
+
+def _check(place: "Layout") -> ExitCode:
+    """Say what is armed, and what keeps an armed guard from judging."""
+    from ptguard.install.doctor import examine_hooks
+    from ptguard.install.state import inspect
+
+    found = inspect(place)
+    grave = [trouble for trouble in examine_hooks(found) if trouble.grave]
+    for line in (*describe(found), *(told(grave) if found.armed else ())):
+        click.echo(line)
+    return ExitCode.REFUSED if grave or not found.armed else ExitCode.ACCEPTED

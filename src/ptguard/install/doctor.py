@@ -25,7 +25,12 @@ def examine(state: State, changelog: Path = DEBIAN_CHANGES) -> tuple[Trouble, ..
 
     ``changelog`` is where Debian says which bugs its gpg has mended. Programs are asked for their versions.
     """
-    return (*_arming(state), *_leftovers(state), *_interpreter(state), *examine_tools(changelog))
+    return (*examine_hooks(state), *examine_tools(changelog))
+
+
+def examine_hooks(state: State) -> tuple[Trouble, ...]:
+    """Give what is wrong with the clone's hooks and the guard's interpreter."""
+    return (*_arming(state), *_leftovers(state), *_interpreter(state))
 
 
 # ------------------------------------------------------------------------------------------------ is it armed

@@ -40,7 +40,14 @@ _IN_THE_WAY = re.compile(
     re.MULTILINE,
 )
 """What ends a hook before the guard is called, or eats the one standard input that the guard is to read."""
-_SCRIPT = 'ptguard pre-push "$@" || exit $?'
+SCRIPT = 'ptguard pre-push "$@" || exit $?'
+KEEPING = """\
+lines=$(cat)
+printf '%s\\n' "$lines" | ptguard pre-push "$@" || exit $?
+[ -z "$lines" ] || exec <<END
+$lines
+END"""
+"""The same where something else may follow that reads: a hook has one standard input, so it is put back."""
 _LEFTHOOK = """\
 pre-push:
   scripts:
@@ -83,12 +90,19 @@ def find(layout: Layout, pre_push: HookFile) -> Manager | None:
     if layout.hooks.name == "_" and layout.hooks.parent.name == ".husky":
         script = layout.hooks.parent / "pre-push"  # husky runs it with sh -e: it need not be executable
         again = "npx husky   # writes .husky/_ anew, which runs the hooks"
-        return _manager("husky", _call(read(script), stops=True), pre_push, ((script, _SCRIPT),), again)
+        hook = read(script)
+        return _manager("husky", _call(hook, stops=True), pre_push, ((script, _lines(hook)),), again)
     name = "husky" if layout.hooks.name == ".husky" else "core.hooksPath"
     if pre_push.kind is Kind.ABSENT:
-        return Manager(name, present=False, stanzas=((pre_push.path, f"#!/bin/sh\n{_SCRIPT}"),))
+        return Manager(name, present=False, stanzas=((pre_push.path, f"#!/bin/sh\n{SCRIPT}"),))
     again = sh("chmod", "+x", os.fspath(pre_push.path))
-    return _manager(name, _call(pre_push), pre_push, ((pre_push.path, _SCRIPT),), again)
+    return _manager(name, _call(pre_push), pre_push, ((pre_push.path, _lines(pre_push)),), again)
+
+
+def _lines(hook: HookFile) -> str:
+    """Give the lines that belong at the beginning of a hook, by whether anything follows there."""
+    text = hook.data.decode("utf-8", "replace").splitlines()
+    return KEEPING if any(line.strip() and not line.lstrip().startswith("#") for line in text) else SCRIPT
 
 
 def _manager(
@@ -129,7 +143,7 @@ def _lefthook(layout: Layout, pre_push: HookFile) -> Manager:
     call = next((call for file in there if (call := _guarded(load(file), root)) is not None), None)
     stanzas = (
         (there[0] if there else root / "lefthook.yml", _LEFTHOOK),
-        (root / ".lefthook/pre-push/ptguard", f"{_SCRIPT}\n"),
+        (root / ".lefthook/pre-push/ptguard", f"{SCRIPT}\n"),
     )
     return _manager("lefthook", call, pre_push, stanzas, sh("chmod", "+x", os.fspath(pre_push.path)))
 

@@ -32,7 +32,7 @@ def command(manager: Manager) -> str | None:
 
 def _script(file: Path, lines: list[str], *, always_sh: bool) -> str:
     """Give the command that adds ``lines`` to a hook, before anything that reads standard input."""
-    name = sh(os.fspath(file.resolve()))  # sed would put a file in the place of a link
+    name = sh(os.fspath(file))
     try:
         data = file.read_bytes()
     except OSError:
@@ -42,10 +42,12 @@ def _script(file: Path, lines: list[str], *, always_sh: bool) -> str:
     if not (always_sh or _SHELL.match(first) or not first.startswith(b"#!")):
         own = sh(os.fspath(file.with_name("pre-push.own")))
         return f"mv {sh(os.fspath(file))} {own} && {_print([*_CHAIN])} > {name} && chmod +x {name}"
-    if not broken:  # nothing, or one line that does not end: sed has no place for another
+    if not first or (first.startswith(b"#!") and not broken):  # nothing, or a first line that does not end
         return f"{_print(['', *lines] if first else lines)} >> {name}"
-    where = "1a" if first.startswith(b"#!") else "1i"
-    return f"sed -i.before -e '{where}\\' -e {sh(lines[-1])} {name} && rm {sh(os.fspath(file.resolve()) + '.before')}"
+    # Through a second file and back, so that mode and links stay as they are.
+    new = sh(os.fspath(file) + ".new")
+    top, rest = (f"head -n 1 {name}; ", f"tail -n +2 {name}") if first.startswith(b"#!") else ("", f"cat {name}")
+    return f"{{ {top}{_print(lines)}; {rest}; }} > {new} && cat {new} > {name} && rm {new}"
 
 
 def _lefthook(manager: Manager) -> str | None:
