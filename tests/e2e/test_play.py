@@ -277,7 +277,8 @@ def _script(ground: Playground) -> Iterator[tuple[str, dict[str, str | None]]]:
     yield "not what the code and the changelog say", {MAIN: unlisted.oid, **tag(unlisted)}
     same = ground.commit(first, version=1, policy=may)
     yield "landed main", {MAIN: same.oid}
-    yield "not newer", tag(ground.commit(same, version=0, policy=may))
+    lower = ground.commit(same, version=0, policy=may)
+    yield "not newer", {MAIN: lower.oid, **tag(lower)}
     second = ground.commit(same, version=2, policy=may)
     yield "on no release branch", tag(second)
     yield "on no release branch", {"refs/heads/release/1": second.oid, **tag(second)}
