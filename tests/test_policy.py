@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -967,6 +968,22 @@ def test_a_waiver_counts_through_its_last_day_in_utc() -> None:
     assert expired_waivers(policy, "v2.8.1", over) == (found,)
     east = datetime(2026, 11, 23, 7, tzinfo=timezone(timedelta(hours=8)))  # still the 22nd in UTC
     assert waiver_for(policy, "v2.8.1", "changelog", east) == found
+
+
+def test_the_last_day_is_not_that_of_the_clock_s_own_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = parse(RULES)
+    for zone in ("Pacific/Kiritimati", "Pacific/Niue"):  # 14 hours ahead, 11 behind
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", zone)
+            time.tzset()
+            try:
+                for hour, stands in ((0, True), (23, True), (24, False)):
+                    at = datetime(2026, 11, 22, tzinfo=UTC) + timedelta(hours=hour)
+                    assert (waiver_for(policy, "v2.8.1", "changelog", at) is not None) == stands
+                    assert (expired_waivers(policy, "v2.8.1", at) == ()) == stands
+            finally:
+                patch.undo()
+                time.tzset()
 
 
 @pytest.mark.parametrize(("tag", "check"), [("v2.8.2", "changelog"), ("v2.8.1", "smoke"), ("V2.8.1", "changelog")])

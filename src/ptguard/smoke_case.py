@@ -56,9 +56,8 @@ def declared_image(evidence: Evidence, policy: Policy) -> DeclaredImage | Findin
     if isinstance(first, DeclaredImage):
         return first
     if first is None:
-        return undecided(
-            "no declared image was found to hold the record against", "name a file in [image] sources", Status.FAIL
-        )
+        words, fix = "no declared image was found to hold the record against", "name a file in [image] sources"
+        return Finding(ID, Status.FAIL, "could-not-decide", words, "no image", "a declared image", fix)
     status = Status.ERROR if first.status is Status.ERROR else Status.FAIL
     words = f"the declared image, which the record is held against, is not known: {first.message}"
     return Finding.of(ID, replace(first, reason="could-not-decide", message=words, status=status))
@@ -77,7 +76,7 @@ def _tree(case: Case) -> Iterator[Finding]:
     if wanted is None or ".ptguard" not in record.excluded or not set(record.excluded) <= allowed:
         got, expected = (", ".join(shown(p, 80) for p in sorted(x)) for x in (record.excluded, allowed))
         message = f"the record {shown(record.path)} leaves out other paths than the policy does"
-        yield case.fail("wrong-tree", message, got, f".ptguard, and no more than: {expected}")
+        yield case.fail("wrong-tree", message, got or "no path at all", f".ptguard, and no more than: {expected}")
     elif wanted != record.tree:
         since = sh("git", "diff", "--stat", record.commit, evidence.commit or "HEAD", "--", ".", ":(exclude).ptguard")
         message = f"the record {shown(record.path)} is for another source tree"

@@ -31,8 +31,9 @@ def objections(
     """
     shown_key = f"{facts.kind} {facts.fingerprint}"
     if not policy.limits.permits(facts.digest, history=False):
-        words = f"the signature is made over {facts.digest or 'an unknown digest'}, which is too weak"
-        yield Problem("bad-signature", words, facts.digest, " or ".join(policy.limits.digests), _FIX)
+        digest = facts.digest or "an unknown digest"
+        words = f"the signature is made over {digest}, which is too weak"
+        yield Problem("bad-signature", words, digest, " or ".join(policy.limits.digests), _FIX)
     found = key_of(policy, smoke, facts)
     if found is None:
         words = f"the record is signed by {shown_key}, which the policy does not know"

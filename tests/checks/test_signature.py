@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -359,3 +360,148 @@ def test_the_page_lists_the_reasons() -> None:
 def test_nothing_passes_by_default() -> None:
     assert all(f.refuses for f in judged(signers=()))
     assert all(f.refuses for f in findings(evidence(signature=FACTS, tag=tag_object(signature=BLOCK))))
+
+
+# ---------------------------------------------------------------------------------- the words
+
+
+PROLONG = f"gpg --quick-set-expire {FPR} 1y; gpg --armor --export {FPR} > .ptguard/keys/li-wei.asc"
+ISO = NOW.isoformat()
+
+
+@pytest.mark.parametrize(
+    ("key", "facts", "changes", "message", "got", "expected"),
+    [
+        (
+            PGP_KEY,
+            FACTS,
+            {"signers": ("eve",)},
+            "signed by li-wei, who may not sign tags like v*",
+            "li-wei",
+            "eve",
+        ),
+        (
+            replace(PGP_KEY, status=KeyStatus.COMPROMISED),
+            FACTS,
+            {},
+            "the key of li-wei is compromised: nothing that it ever signed counts",
+            f"openpgp {FPR}",
+            "an active key",
+        ),
+        (
+            replace(PGP_KEY, status=KeyStatus.RETIRED),
+            FACTS,
+            {},
+            "the key of li-wei is retired: it keeps what it signed but signs nothing new",
+            f"openpgp {FPR}",
+            "an active key",
+        ),
+        (
+            replace(PGP_KEY, valid_until=NOW),
+            FACTS,
+            {},
+            "the key of li-wei does not count at that time",
+            ISO,
+            f"from ever until {ISO}",
+        ),
+        (
+            PGP_KEY,
+            replace(FACTS, expired_at=NOW),
+            {},
+            "the key of li-wei has expired, by the policy's copy of it",
+            ISO,
+            "a key that is good now",
+        ),
+        (
+            PGP_KEY,
+            replace(FACTS, expired_at=NOW),
+            {"mode": Mode.AUDIT},
+            "the key of li-wei had expired when it signed, by the policy's copy of it",
+            ISO,
+            f"before {ISO}",
+        ),
+        (
+            PGP_KEY,
+            replace(FACTS, digest="SHA1"),
+            {},
+            "the signature is made over SHA1",
+            "SHA1",
+            "SHA256 or SHA384 or SHA512",
+        ),
+        (
+            PGP_KEY,
+            replace(FACTS, made_at=NOW + DAY),
+            {},
+            "the signature is from the future",
+            (NOW + DAY).isoformat(),
+            f"at most 0:10:00 after {ISO}",
+        ),
+        (
+            PGP_KEY,
+            FACTS,
+            {"tagged": NOW + DAY},
+            "the tagger's time is in the future",
+            (NOW + DAY).isoformat(),
+            f"at most 0:10:00 after {ISO}",
+        ),
+        (
+            PGP_KEY,
+            FACTS,
+            {"tagged": NOW - 8 * DAY},
+            "the tag is older than a new tag may be",
+            (NOW - 8 * DAY).isoformat(),
+            "at most 7 days, 0:00:00 ago",
+        ),
+        (
+            PGP_KEY,
+            replace(FACTS, fingerprint="CD" * 20),
+            {},
+            f"signed by openpgp {'CD' * 20}, which the policy does not know",
+            f"openpgp {'CD' * 20}",
+            "a key of li-wei",
+        ),
+        (
+            PGP_KEY,
+            FACTS,
+            {"tag": Problem("injected-header", "a gpgsig header")},
+            "the tag object is not well formed, so no signature in it counts",
+            "a gpgsig header",
+            "a well-formed signed tag",
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_seen(
+    key: OpenPgpKey, facts: SignatureFacts, changes: dict[str, Any], message: str, got: str, expected: str
+) -> None:
+    (found,) = judged(key, facts, **changes)
+    assert (found.message, found.got, found.expected) == (message, got, expected)
+    fix = f"{PROLONG}   # on the policy's branch; or sign with another key" if found.reason == "expired-key" else FIX
+    assert found.fix == fix
+
+
+def test_an_old_tag_that_the_remote_has_says_so() -> None:
+    _, warned = judged(tagged=NOW - 8 * DAY, mode=Mode.VERIFY, remote=replace(REMOTE, tags={REF: TAG}))
+    assert warned.message == "the tag is older than a new tag may be, but the remote has it already"
+
+
+def test_an_expired_ssh_key_would_have_no_export() -> None:
+    """ssh-keygen gives no expiry; were there one, the words would be those of any other refusal."""
+    (found,) = judged(SSH_KEY, replace(SSH_FACTS, expired_at=NOW - DAY))
+    assert (found.reason, found.fix) == ("expired-key", FIX)
+
+
+def test_of_two_signers_of_one_key_the_one_who_may_less_counts() -> None:
+    who = {"li-wei": Signer("li-wei", "", (PGP_KEY,)), "eve": Signer("eve", "", (PGP_KEY,))}
+    judge = evidence(signature=FACTS, tag=tag_object(signature=BLOCK))
+    assert judge.match is not None
+    judge = replace(judge, match=replace(judge.match, rule=replace(RULE, signers=("li-wei",))))
+    for order in (who, dict(reversed(who.items()))):
+        assert reasons(findings(judge, order)) == ["signer-not-allowed"]
+
+
+def test_a_signature_by_nothing_known_is_not_decided_by_its_words() -> None:
+    for kind, words in (("x509", "an x509 signature (gpgsm)"), ("sigstore", "a Sigstore signature (gitsign)")):
+        block = SignatureBlock("x509" if kind == "x509" else "sigstore", b"armor")
+        (found,) = findings(evidence(tag=tag_object(signature=block)))
+        assert (found.message, found.got, found.fix) == (f"{words} is not verified by ptguard", words, FIX)
+        assert found.expected == "an OpenPGP or an SSH signature"

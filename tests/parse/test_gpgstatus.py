@@ -148,3 +148,96 @@ def test_what_gpg_says_of_several_files(said: str, found: dict[str, list[str]]) 
     short = {"S": "FILE_START", "D": "FILE_DONE", "F": "FAILURE"}
     lines = [(short.get(word[0], word), f"1 {word[2:]}" if word[0] == "S" else "") for word in said.split()]
     assert {name: [key for key, _ in section] for name, section in file_sections(lines).items()} == found
+
+
+UNDECIDED = "one verdict on one signature"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message", "got", "expected"),
+    [
+        (
+            ["NEWSIG", f"BADSIG {KEY[-16:]} Li Wei"],
+            "the signature does not fit: something was changed after it was made",
+            f"a bad signature by key {KEY[-16:]}",
+            None,
+        ),
+        (changed("GOODSIG", "REVKEYSIG"), "the key that signed has been revoked", f"key {KEY[-16:]}", None),
+        (changed("GOODSIG", "EXPSIG"), "the signature itself has expired", f"made by key {KEY[-16:]}", None),
+        (
+            ["NEWSIG", f"ERRSIG {KEY[-16:]} 22 8 00 1704844800 9 {KEY}"],
+            "the policy has no such key",
+            f"a signature by OpenPGP key {KEY}",
+            None,
+        ),
+        (
+            ["NEWSIG", f"ERRSIG {KEY[-16:]} 22 8 00 1704844800 9 -"],
+            "the policy has no such key",
+            f"a signature by OpenPGP key {KEY[-16:]}",
+            None,
+        ),
+        (
+            ["NEWSIG", f"ERRSIG {KEY[-16:]} 1 2 00 1704844800 5 {KEY}"],
+            "the signature is made over SHA1, which can be forged",
+            "SHA1",
+            None,
+        ),
+        (
+            ["NEWSIG", f"ERRSIG {KEY[-16:]} 99 8 00 1704844800 4 {KEY}"],
+            "gpg cannot check the signature",
+            f"key {KEY}, code 4",
+            None,
+        ),
+        (
+            [*GOOD, "NEWSIG", f"BADSIG {KEY[-16:]} x"],
+            "gpg found more than one signature",
+            "GOODSIG, BADSIG",
+            "one",
+        ),
+        (["NODATA 4"], "gpg finds no OpenPGP signature in the block", "NODATA", None),
+        (["NEWSIG"], "gpg gave no verdict on the signature", "NEWSIG", UNDECIDED),
+        ([], "gpg gave no verdict on the signature", None, UNDECIDED),
+        (
+            changed(" 22 8 00 ", " 22 8 01 "),
+            "the signature does not cover the exact bytes (was it made with --textmode?)",
+            "class 01",
+            "00",
+        ),
+        (
+            [*GOOD, "NODATA 2"],
+            "gpg calls the signature good but says more, or less, than of a good one",
+            "NODATA",
+            UNDECIDED,
+        ),
+        (changed(VALIDSIG, "VALIDSIG x"), "gpg names no key and time for the good signature", "x", UNDECIDED),
+        (
+            changed(GOODSIG, f"GOODSIG {SUB[-16:]} Li Wei"),
+            "gpg calls good a signature by another key than it checked",
+            f"{SUB[-16:]} Li Wei",
+            UNDECIDED,
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_seen(
+    lines: Sequence[str], message: str, got: str | None, expected: str | None
+) -> None:
+    problem = refused(*lines)
+    assert (problem.message, problem.got, problem.expected) == (message, got, expected)
+
+
+def test_bytes_that_are_no_text_end_nothing() -> None:
+    (line,) = status_lines(b"[GNUPG:] GOODSIG 0 \xff\xfe\n")
+    assert line == ("GOODSIG", "0 \\xff\\xfe")
+    assert status_lines(b"[GNUPG:] NEWSIG") == [("NEWSIG", "")]
+
+
+def test_lines_of_a_listing_that_are_cut_are_left_out() -> None:
+    whole = b"pub:-:255:22:A:1:1706659200:\nfpr:::::::::%s:\n" % KEY.encode()
+    assert expiries(whole) == {KEY: datetime(2024, 1, 31, tzinfo=UTC)}
+    assert expiries(b"fpr:::::::::%s\n" % KEY.encode()) == {KEY: None}
+    assert expiries(b"pub:-:255:22:A:1:1706659200\nfpr:::::::::%s\n" % KEY.encode()) == expiries(whole)
+    assert expiries(b"pub:-:255:22:A:1\nfpr::::::::%s\nsub\nfpr\n" % KEY.encode()) == {}
+    rvk = whole.replace(b"fpr", b"rvk:::19::::::%s:80:\nfpr" % SUB.encode())
+    assert expiries(rvk) == expiries(whole)  # a designated revoker stands between a key and its fingerprint
+    assert expiries(whole.replace(b"1706659200", b"20240131T000000")) == {}
+    assert expiries(b"fpr:::::::::\xff:\n") == {"\ufffd": None}

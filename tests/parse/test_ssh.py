@@ -28,6 +28,10 @@ def problem(found: object) -> Problem:
 
 ED25519 = line("ssh-ed25519", b"k" * 32)
 KEY = base64.b64decode(ED25519.split()[1])
+POINT = bytes.fromhex(  # the base point of P-256
+    "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+)
 
 
 def sshsig(
@@ -63,7 +67,7 @@ def test_keys_and_fingerprints_are_ssh_keygen_s(keychain: KeyChain, name: str, o
         ED25519,
         f"  {ED25519}  a comment with words \n",
         line("sk-ssh-ed25519@openssh.com", b"k" * 32, b"ssh:"),
-        line("sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", b"\4" * 65, b"ssh:"),
+        line("sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", POINT, b"ssh:"),
         line("ssh-rsa", b"\1\0\1", b"\x80" + b"\0" * 255),
     ],
 )
@@ -107,6 +111,20 @@ def test_other_lines_of_keys_are_read(text: str) -> None:
 )
 def test_what_is_no_single_strong_key_is_refused(text: str) -> None:
     assert problem(parse_public_key(text)).reason == "malformed"
+
+
+@pytest.mark.parametrize("bits", ["256", "384", "521"])
+def test_a_point_that_is_not_on_its_curve_is_no_key(keychain: KeyChain, bits: str) -> None:
+    """ssh-keygen takes no such key either, as a fuzzer found."""
+    public = keychain.ssh(f"p{bits}", "-t", "ecdsa", "-b", bits).public
+    assert isinstance(parse_public_key(public), tuple)
+    kind, encoded = public.split()
+    blob = base64.b64decode(encoded)
+    for at in (-1, -len(blob) // 4, -int(bits) // 8 - 1):
+        flipped = bytearray(blob)
+        flipped[at] ^= 1
+        found = problem(parse_public_key(f"{kind} {base64.b64encode(flipped).decode()}"))
+        assert found.message == "the SSH key is cut or has more in it than a key"
 
 
 def test_weak_kinds_are_named(keychain: KeyChain) -> None:

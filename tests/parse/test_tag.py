@@ -260,3 +260,133 @@ def test_what_git_itself_signs_is_read(
     assert isinstance(tag.signature, SignatureBlock)
     assert tag.signature.kind == name
     assert tag.payload + tag.signature.armored == raw
+
+
+ON_A_LINE = "Name <email> seconds-since-1970 +hhmm"
+
+
+@pytest.mark.parametrize(
+    ("raw", "message", "got", "expected"),
+    [
+        (HEAD.replace(TARGET, "x" * 40), "the object header is no object id", "x" * 40, "40 lower-case hex digits"),
+        (HEAD.replace("type commit", "type comet"), "the type header is no type of object", "comet", "commit"),
+        (HEAD.replace("tag v2.9.0", "tag "), "the tag header is empty", None, None),
+        (HEAD[:-1], "no blank line ends the headers of the tag object", None, None),
+        (
+            f"{HEAD}x y\n",
+            "the tag object has a header that no tag has: x",
+            "x y",
+            "object, type, tag and tagger, once each",
+        ),
+        (f"{HEAD} y\n", "the tag object has a header that no tag has: a continued line", " y", None),
+        (f"{HEAD}tag v3\n", "the tag object has two tag headers", "tag v3", "one"),
+        (HEAD.replace("tag v2.9.0\n", ""), "the tag object has no tag header", None, None),
+        (
+            HEAD.replace("tag v2.9.0\n", "").replace("type commit", "tag a\ntype commit"),
+            "the headers stand in a wrong order",
+            "object, tag, type, tagger",
+            "object, type, tag, tagger",
+        ),
+        (
+            HEAD.replace("+0800", "+08"),
+            "the tagger header is not well formed",
+            "Li Wei <li.wei@example.com> 1760000000 +08",
+            ON_A_LINE,
+        ),
+        (
+            HEAD.replace("1760000000", "999999999999"),
+            "the tagger's time is out of range",
+            "Li Wei <li.wei@example.com> 999999999999 +0800",
+            ON_A_LINE,
+        ),
+        (f"{HEAD}\n\0y\0", "the tag object holds a NUL byte, which hides what follows it", "byte 124", None),
+    ],
+)
+def test_a_refusal_says_what_was_seen(raw: str, message: str, got: str | None, expected: str | None) -> None:
+    problem = refused(raw if "\0" in raw or raw == HEAD[:-1] else f"{raw}\nx\n")
+    assert (problem.message, problem.got) == (message, got)
+    assert expected is None or problem.expected == expected
+
+
+@pytest.mark.parametrize(
+    ("behind", "message", "got", "expected"),
+    [
+        (
+            f"{PGP}{SSH}",
+            "the tag object holds more than one signature block",
+            "2 lines that begin a block",
+            "one block at the end",
+        ),
+        (
+            f"{PGP}and more\n",
+            "text after the end of the signature, which the signature does not cover",
+            "and more",
+            "nothing after the line that ends the block",
+        ),
+        (
+            f"{PGP}\n",
+            "blank lines after the end of the signature, which the signature does not cover",
+            "\\x0a\\x0a",
+            "nothing after the line that ends the block",
+        ),
+        (
+            PGP.replace("-----\n", "----- x\n", 1),
+            "the line that begins the signature block has more on it",
+            "-----BEGIN PGP SIGNATURE----- x",
+            None,
+        ),
+        (PGP[:50], "the signature block has no line -----END PGP SIGNATURE-----", None, None),
+    ],
+)
+def test_what_is_wrong_with_a_block_is_said(behind: str, message: str, got: str | None, expected: str | None) -> None:
+    problem = signature_problem(f"{HEAD}\nx\n{behind}")
+    assert (problem.message, problem.got, problem.expected) == (message, got, expected)
+
+
+def test_long_and_hidden_words_are_cut_and_shown() -> None:
+    for text in (f"{HEAD}x{'y' * 500}\n\nz", HEAD.replace("+0800", "\x1b" + "x" * 500) + "\nz"):
+        got = refused(text).got or ""
+        assert len(got) < 130 and "\x1b" not in got
+    got = signature_problem(f"{HEAD}\nx\n{PGP}{'z' * 500}").got or ""
+    assert len(got) < 130
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset"),
+    [("+0800", 480), ("-0800", -480), ("+0545", 345), ("-0330", -210), ("+0000", 0), ("-0001", -1)],
+)
+def test_the_zone_is_kept_with_its_sign_and_minutes(zone: str, offset: int) -> None:
+    when = parsed(HEAD.replace("+0800", zone) + "\nx\n").tagger.when
+    assert when.utcoffset() == timedelta(minutes=offset)
+    assert when == datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
+
+
+def test_every_line_that_begins_a_block_is_looked_at() -> None:
+    """A quoted line that is not closed hides no block that stands between it and the last one."""
+    quoted = "-----BEGIN PGP MESSAGE-----\n"
+    for between in (SSH, X509):
+        assert signature_problem(f"{HEAD}\n{quoted}{between}{PGP}").reason == "several-signatures"
+        assert signature_problem(f"{HEAD}\n{quoted}{quoted}{between}{quoted}{PGP}").reason == "several-signatures"
+
+
+@pytest.mark.parametrize("text", ["-----BEGIN PGP SIGNATURE-----\n", "-----END PGP SIGNATURE-----\n"])
+def test_a_quoted_line_of_the_same_kind_of_armor_is_text_where_it_closes_nothing(text: str) -> None:
+    for message in (text, f"x\n{text}y\n"):
+        tag = parsed(f"{HEAD}\n{message}{PGP}")
+        assert (tag.message, tag.signature) == (message, SignatureBlock("openpgp", PGP.encode()))
+
+
+def test_a_block_ends_at_the_first_line_that_ends_it() -> None:
+    end = "-----END PGP SIGNATURE-----\n"
+    assert signature_problem(f"{HEAD}\nx\n{PGP}{end}").reason == "trailing-data"
+    assert signature_problem(f"{HEAD}\nx\n{PGP}more\n{end}").got == f"more\\x0a{end[:-1]}"
+
+
+def test_no_more_quoted_lines_are_read_than_is_good() -> None:
+    quoted = "-----BEGIN PGP MESSAGE-----\n"
+    assert isinstance(parsed(f"{HEAD}\n{quoted * 999}{PGP}").signature, SignatureBlock)
+    assert signature_problem(f"{HEAD}\n{quoted * 1000}{PGP}").reason == "several-signatures"
+
+
+def test_a_block_of_a_label_alone_is_not_one() -> None:
+    assert signature_problem(f"{HEAD}\n-----BEGIN PGP SIGNATURE-----").message.startswith("the signature block has no")

@@ -241,9 +241,10 @@ def _when(case: _Case) -> Iterator[Finding]:
     limits, now = case.policy.limits, case.evidence.now
     history = case.evidence.mode.history
     if not limits.permits(case.facts.digest, history=history):
-        words = f"the signature is made over {shown(case.facts.digest, 40)}"
+        digest = shown(case.facts.digest, 40) or "an unknown digest"
+        words = f"the signature is made over {digest}"
         permitted = (digest for digest in limits.digests if limits.permits(digest, history=history))
-        yield case.finding("weak-digest", words, case.facts.digest, " or ".join(permitted))
+        yield case.finding("weak-digest", words, digest, " or ".join(permitted))
     latest, earliest = max(case.moments), min(case.moments)
     if latest > now + limits.max_clock_skew:
         words = (

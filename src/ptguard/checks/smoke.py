@@ -94,7 +94,8 @@ def _foreign(evidence: Evidence, found: SmokeEvidence) -> Iterator[Finding]:
     if len(found.foreign) > _SHOWN_FOREIGN:
         rest = len(found.foreign) - _SHOWN_FOREIGN
         fix = "git ls-tree -r HEAD .ptguard   # shows them all"
-        yield Finding(ID, Status.FAIL, "foreign-file", f"{rest} more such paths lie under .ptguard/", fix=fix)
+        words = f"{rest} more such paths lie under .ptguard/"
+        yield Finding(ID, Status.FAIL, "foreign-file", words, f"{len(found.foreign)} such paths", "none", fix)
 
 
 def _cleaned(evidence: Evidence, path: str, words: str) -> str:

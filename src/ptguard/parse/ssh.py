@@ -24,6 +24,25 @@ _CURVES: Mapping[str, tuple[bytes, int]] = {
     "ecdsa-sha2-nistp521": (b"nistp521", 133),
     "sk-ecdsa-sha2-nistp256@openssh.com": (b"nistp256", 65),
 }
+# y² = x³ - 3x + b modulo p (NIST SP 800-186, section 3.2.1): p and b of each curve.
+_EQUATIONS: Mapping[bytes, tuple[int, int]] = {
+    b"nistp256": (
+        2**256 - 2**224 + 2**192 + 2**96 - 1,
+        0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+    ),
+    b"nistp384": (
+        2**384 - 2**128 - 2**96 + 2**32 - 1,
+        int("b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef", 16),
+    ),
+    b"nistp521": (
+        2**521 - 1,
+        int(
+            "51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df"
+            "883d2c34f1ef451fd46b503f00",
+            16,
+        ),
+    ),
+}
 _EDWARDS = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com")
 KINDS = ("ssh-rsa", *_EDWARDS, *_CURVES)
 _RSA_BITS = 2048
@@ -117,8 +136,16 @@ def _blob_problem(blob: bytes, kind: str) -> Problem | None:
         fits = [len(field) for field in rest] == [32]
     else:
         curve, length = _CURVES[kind]
-        fits = len(rest) == 2 and rest[0] == curve and len(rest[1]) == length
+        fits = len(rest) == 2 and rest[0] == curve and len(rest[1]) == length and _on_curve(rest[1], curve)
     return None if fits else _malformed("the SSH key is cut or has more in it than a key")
+
+
+def _on_curve(point: bytes, curve: bytes) -> bool:
+    """Tell whether ``point``, uncompressed (SEC 1, section 2.3.3), is one of ``curve``; ssh-keygen takes no other."""
+    p, b = _EQUATIONS[curve]
+    half = len(point) // 2
+    x, y = (int.from_bytes(part, "big") for part in (point[1 : half + 1], point[half + 1 :]))
+    return point[0] == 4 and x < p and y < p and (y * y - x**3 + 3 * x - b) % p == 0
 
 
 def parse_signature(armored: bytes) -> SshSignature | Problem:
