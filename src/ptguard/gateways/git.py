@@ -237,6 +237,21 @@ class Git:
                     symbolic[name] = target
         return Refs(ids, symbolic)
 
+    def leads_to(self, ref: str) -> str | None:
+        """Give the ref that the symbolic ref ``ref`` names, which need not exist: :meth:`refs` leaves such ones out.
+
+        None where it is no symbolic ref. Source: gitrepository-layout(5), refs; git-check-ref-format(1) for ``..``.
+        """
+        if ".." in ref:
+            return None
+        if (self.common_dir / "reftable").is_dir():
+            done = self._try("symbolic-ref", "--quiet", "--no-recurse", ref)
+            text = b"ref: " + done.stdout if done.returncode == 0 else b""
+        else:
+            text = _ref_file(self.common_dir / ref)
+        target = text.removeprefix(b"ref:").strip().decode("utf-8", "surrogateescape")
+        return target if text.startswith(b"ref:") and target.startswith("refs/") else None
+
     def resolve(self, name: str) -> Oid | None:
         """Give the object id that ``name`` (a ref or revision typed by the user) stands for, or None."""
         done = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", name)
@@ -414,6 +429,17 @@ def hash_object(kind: str, data: bytes, object_format: ObjectFormat) -> Oid:
     digest.update(b"%s %d\0" % (kind.encode("ascii"), len(data)))
     digest.update(data)
     return digest.hexdigest()
+
+
+def _ref_file(path: Path) -> bytes:
+    """Give what the file of a ref says, a link (core.preferSymlinkRefs) as the other spelling of the same."""
+    try:
+        if path.is_symlink():
+            return b"ref: " + os.fsencode(path.readlink())
+        with path.open("rb") as file:
+            return file.read(1 << 13)
+    except OSError:
+        return b""
 
 
 def _parse_ls_remote(out: bytes) -> Mapping[str, Oid]:
