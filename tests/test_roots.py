@@ -1,6 +1,7 @@
 """Who changed the policy: histories made up for the rule, and real commits, signed or not, at a guarded server."""
 
 import json
+import subprocess
 from collections.abc import Sequence
 
 import pytest
@@ -147,6 +148,68 @@ def test_an_old_state_is_not_merged_back(rooted: Team) -> None:
     rooted.repo.commit("Honest work on an older base")
     rooted.repo.git("merge", "-q", "-m", "Merge main", tip)
     rooted.guard("HEAD:main").accepted()
+
+
+def test_root_stays_root_where_the_branch_has_gone(rooted: Team) -> None:
+    rooted.guard("HEAD:refs/heads/work").accepted()
+    rooted.repo.git("commit", "-q", "--allow-empty", "-m", "Work")
+    rooted.guard("main").accepted()
+    run("git", "-C", rooted.remote, "update-ref", "-d", "refs/heads/main", env=rooted.env)
+    commit(rooted, None)
+    rooted.guard("main").refused("unsigned")
+    rooted.guard("HEAD~1:refs/heads/main").accepted()
+
+
+def test_root_stays_root_where_the_policy_has_gone(rooted: Team) -> None:
+    rooted.repo.git("commit", "-q", "--allow-empty", "-m", "Work")
+    rooted.guard("main").accepted()
+    rooted.repo.git("rm", "-q", "-r", ".ptguard")
+    bare = rooted.repo.commit("No policy")
+    rooted.repo.git("push", "-q", "origin", f"{bare}:refs/heads/bare")
+    run("git", "-C", rooted.remote, "update-ref", "refs/heads/main", bare, env=rooted.env)
+    rooted.repo.write("net.py", "WEIGHTS = []\n")
+    work = rooted.repo.commit("Work goes on, and no tag passes")
+    rooted.guard("main").accepted()
+    rooted.tag()
+    assert "a policy has stood on main here" in rooted.guard("v2.9.0").refused().screen
+    rooted.repo.git("checkout", "-q", "HEAD~2", "--", ".ptguard")
+    commit(rooted, None)
+    rooted.guard("main").refused("unsigned")
+    rooted.repo.git("reset", "-q", "--hard", work)
+    rooted.repo.git("checkout", "-q", "HEAD~2", "--", ".ptguard")
+    rooted.repo.commit("As it stood")
+    rooted.guard("main").accepted()
+
+
+def test_root_stays_root_on_another_line_of_history(rooted: Team) -> None:
+    rooted.repo.git("commit", "-q", "--allow-empty", "-m", "Work")
+    rooted.guard("main").accepted()
+    bare = rooted.repo.git("commit-tree", "-m", "Another beginning", rooted.repo.git("mktree", stdin=b""))
+    rooted.repo.git("push", "-q", "origin", f"{bare}:refs/heads/bare")
+    run("git", "-C", rooted.remote, "update-ref", "refs/heads/main", bare, env=rooted.env)
+    as_it_stood = rooted.repo.git("commit-tree", "-p", bare, "-m", "As it stood", "HEAD^{tree}")
+    commit(rooted, None)
+    other = rooted.repo.git("commit-tree", "-p", bare, "-m", "Another", "HEAD^{tree}")
+    rooted.guard(f"{other}:main").refused("unsigned")
+    rooted.guard(f"{as_it_stood}:main").accepted()
+
+
+def test_a_mode_alone_cannot_make_the_policy_unreadable(rooted: Team) -> None:
+    """The id of what lies at .ptguard/keys stays, git misses nothing, and nobody could read the policy any more."""
+    folder, top = (rooted.repo.git("rev-parse", f"HEAD{path}") for path in (":.ptguard", "^{tree}"))
+    made = swapped(rooted, folder, b"40000 keys", b"160000 keys")
+    made = swapped(rooted, top, bytes.fromhex(folder), bytes.fromhex(made))
+    evil = rooted.repo.git("commit-tree", "-p", "HEAD", "-m", "Only a mode", made)
+    assert "keys/li-wei.asc" in rooted.guard(f"{evil}:main").refused().screen
+
+
+def swapped(team: Team, tree: str, old: bytes, new: bytes) -> str:
+    """Write the tree object ``tree`` with ``new`` for ``old`` in its bytes."""
+    raw = subprocess.run(["git", "-C", team.repo.path, "cat-file", "tree", tree], capture_output=True, check=True)
+    assert raw.stdout.count(old) == 1
+    return team.repo.git(
+        "hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=raw.stdout.replace(old, new)
+    )
 
 
 def test_a_broken_policy_does_not_get_in_and_could_not_be_mended(rooted: Team) -> None:

@@ -91,6 +91,22 @@ def test_a_symbolic_ref_is_no_ordinary_branch(server: Server) -> None:
     server.repo.git("symbolic-ref", "--delete", "refs/heads/work")
     server.push(WORK)
     assert len(server.fake.calls) == 1
+    (server.git_dir / "refs" / "heads" / "work").symlink_to("refs/tags/v1")
+    server.push(WORK)
+    assert len(server.fake.calls) == 2
+
+
+def test_behind_a_trust_branch_that_leads_to_another_no_branch_is_ordinary(server: Server) -> None:
+    server.repo.git("symbolic-ref", "refs/heads/main", "refs/heads/work")
+    server.push(WORK)
+    assert len(server.fake.calls) == 1
+
+
+@pytest.mark.parametrize(("value", "calls"), [("true", 1), ("yes", 1), ("false", 0)])
+def test_where_case_is_not_minded_no_branch_is_ordinary(server: Server, value: str, calls: int) -> None:
+    server.repo.git("config", "core.ignoreCase", value)
+    server.push(WORK)
+    assert len(server.fake.calls) == calls
 
 
 def test_where_the_trust_branch_is_not_known_all_is_handed_on(server: Server) -> None:
@@ -172,6 +188,28 @@ def test_a_tag_waits_for_its_branch(server: Server) -> None:
     assert transaction("prepared", f"{new} {ZERO} refs/heads/main\n{line}").returncode == 1
     server.repo.git("update-ref", "-d", "refs/heads/main")
     assert transaction("prepared", line).returncode == 1
+
+
+def test_a_branch_that_another_push_has_moved_is_no_branch_of_this_one(server: Server) -> None:
+    """git 2.55 updates all refs of a push at once, and names those too that it has just refused."""
+    old, new, tag = lean(server)
+    other = server.repo.git("commit-tree", "-p", old, "-m", "faster", f"{old}^{{tree}}")
+    lines = f"{old} {new} refs/heads/main\n{ZERO} {tag} refs/tags/v1\n"
+    for stands, status in ((other, 1), (old, 0), (new, 0), ("", 1)):
+        server.repo.git("update-ref", *(("refs/heads/main", stands) if stands else ("-d", "refs/heads/main")))
+        assert server.hook("reference-transaction", "prepared", lines=lines).returncode == status, stands
+
+
+def test_a_linked_work_tree_has_its_refs_and_notes_in_the_repository(server: Server) -> None:
+    old, _, tag = lean(server)
+    server.repo.git("update-ref", "refs/heads/main", old)
+    server.repo.git("worktree", "add", "-q", "--detach", server.repo.path.with_name("tree"))
+    env = {"GIT_DIR": str(server.git_dir / "worktrees" / "tree")}
+    line = f"{ZERO} {tag} refs/tags/v1\n"
+    assert server.hook("reference-transaction", "prepared", lines=line, env=env).returncode == 1
+    server.repo.git("symbolic-ref", "refs/heads/work", "refs/tags/v1")
+    server.push(WORK, env)
+    assert len(server.fake.calls) == 1
 
 
 def test_other_refs_and_other_tags_are_left_alone(server: Server) -> None:

@@ -17,7 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def seen(repo: Repo, store: Store, tip: str | None) -> Trunk:
     with Git.open(repo.path) as git:
-        return look(git, store, "main", tip)
+        return look(git, store, "main", "refs/heads/main", tip)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,29 @@ def test_a_policy_is_remembered_once_it_stands(repo: Repo, tmp_path: Path) -> No
     assert error is not None and policy in error.message
 
 
+def child(repo: Repo, parent: str) -> str:
+    """Give a commit with the files of ``parent``, on top of it."""
+    return repo.git("commit-tree", "-p", parent, "-m", "On top", f"{parent}^{{tree}}")
+
+
+def policy_again(repo: Repo, text: str) -> str:
+    """Give a commit on top of HEAD that has a policy."""
+    repo.write(".ptguard/policy.toml", text)
+    made = repo.commit("A policy again")
+    repo.git("reset", "-q", "--hard", "HEAD~1")
+    return made
+
+
+def test_what_may_not_be_looked_at_may_be_there(tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another pusher's folder, in a repository that is not shared as git shares one."""
+
+    def refuse(path: Path, **named: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    assert seen(repo, Store(tmp_path / "ptguard"), None).stood == Stood(None)
+
+
 def test_what_a_push_may_do_to_the_trust_branch(repo: Repo, tmp_path: Path) -> None:
     store = Store(tmp_path / "ptguard")
     repo.write("a", "a")
@@ -65,7 +88,7 @@ def test_what_a_push_may_do_to_the_trust_branch(repo: Repo, tmp_path: Path) -> N
     def push(tip: str | None, new: str | None, claimed: str | None) -> None:
         with Git.open(repo.path) as git:
             line = RefUpdate("refs/heads/main", new, "refs/heads/main", tip)
-            protect(git, look(git, store, "main", tip), line, claimed)
+            protect(git, look(git, store, "main", "refs/heads/main", tip), line, claimed)
 
     push(None, policy, None)
     push(start, None, start)  # no policy has stood: nothing is kept
@@ -80,7 +103,13 @@ def test_what_a_push_may_do_to_the_trust_branch(repo: Repo, tmp_path: Path) -> N
             push(tip, new, claimed)
     with pytest.raises(GitError, match="bad object"):
         push(policy, "f" * 40, policy)
+    push(without, policy_again(repo, "schema = 1\n"), without)
+    store.write(STOOD, b"{}")
+    push(without, child(repo, without), without)  # nothing is taken away that is gone already
+    with pytest.raises(PolicyError, match="nobody can tell any more who may put one there"):
+        push(without, policy_again(repo, "schema = 1\n"), without)
     store.write(STOOD, f'{{"commit": "{policy}"}}'.encode())
+    push(without, policy_again(repo, "schema = 1\n"), without)
     push(None, later, None)
     with pytest.raises(PolicyError, match="does not go on"):
         push(None, start, None)

@@ -238,6 +238,21 @@ class Git:
                     symbolic[name] = target
         return Refs(ids, symbolic)
 
+    def leads_to(self, ref: str) -> str | None:
+        """Give the ref that the symbolic ref ``ref`` names, which need not exist: :meth:`refs` leaves such ones out.
+
+        None where it is no symbolic ref. Source: gitrepository-layout(5), refs; git-check-ref-format(1) for ``..``.
+        """
+        if ".." in ref:
+            return None
+        if (self.common_dir / "reftable").is_dir():
+            done = self._try("symbolic-ref", "--quiet", "--no-recurse", ref)
+            text = b"ref: " + done.stdout if done.returncode == 0 else b""
+        else:
+            text = _ref_file(self.common_dir / ref)
+        target = text.removeprefix(b"ref:").strip().decode("utf-8", "surrogateescape")
+        return target if text.startswith(b"ref:") and target.startswith("refs/") else None
+
     def resolve(self, name: str) -> Oid | None:
         """Give the object id that ``name`` (a ref or revision typed by the user) stands for, or None."""
         done = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", name)
@@ -264,15 +279,6 @@ class Git:
     def head_branch(self) -> str | None:
         """Give the full name of the ref that HEAD stands for, which need not exist; None where HEAD is a commit."""
         done = self._try("symbolic-ref", "--quiet", "HEAD")
-        return done.stdout.decode("utf-8", "surrogateescape").strip() if done.returncode == 0 else None
-
-    def symbolic(self, ref: str) -> str | None:
-        """Give the ref that ``ref`` stands for, which need not exist; None where it is no symbolic ref."""
-        if not ((self.git_dir / ref).is_file() or (self.git_dir / "reftable").is_dir()):
-            return None  # without a program for each new ref of a push
-        done = self._try("symbolic-ref", "--quiet", "--no-recurse", ref)
-        if done.returncode == 129:  # git before 2.39 has no --no-recurse, and then follows it to the end
-            done = self._try("symbolic-ref", "--quiet", ref)
         return done.stdout.decode("utf-8", "surrogateescape").strip() if done.returncode == 0 else None
 
     def tags_before(self, commit: Oid) -> frozenset[str]:
@@ -440,6 +446,17 @@ def hash_object(kind: str, data: bytes, object_format: ObjectFormat) -> Oid:
     digest.update(b"%s %d\0" % (kind.encode("ascii"), len(data)))
     digest.update(data)
     return digest.hexdigest()
+
+
+def _ref_file(path: Path) -> bytes:
+    """Give what the file of a ref says, a link (core.preferSymlinkRefs) as the other spelling of the same."""
+    try:
+        if path.is_symlink():
+            return b"ref: " + os.fsencode(path.readlink())
+        with path.open("rb") as file:
+            return file.read(1 << 13)
+    except OSError:
+        return b""
 
 
 def _parse_ls_remote(out: bytes) -> Mapping[str, Oid]:

@@ -1,8 +1,8 @@
 """From the lines of a server's pre-receive hook to the verdict on the push, with its receipts."""
 
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -45,7 +45,7 @@ _ASKED_BY_NAME: Final = 1000
 
 @value
 class Push:
-    """What a push would do. ``updates``: every line, aimed at the ref that it would change; ``claimed``: old ids."""
+    """What a push would do. ``updates``: every line, aimed at the ref that it would change; ``claimed``: its old id."""
 
     clone: Clone
     settings: Settings
@@ -53,7 +53,12 @@ class Push:
     trunk: Trunk
     now: datetime
     updates: tuple[RefUpdate, ...]
-    claimed: dict[str, Oid | None]
+    claimed: tuple[Oid | None, ...]
+
+    @property
+    def pairs(self) -> Iterator[tuple[RefUpdate, Oid | None]]:
+        """The updates with what each claims to have seen as the old id."""
+        return zip(self.updates, self.claimed, strict=True)
 
     @property
     def tags(self) -> tuple[RefUpdate, ...]:
@@ -91,8 +96,8 @@ def judge_received(lines: bytes, now: datetime, bound: Callable[[float], None]) 
 def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
     config = git.local_config()
     refs = _refs(git, lines)
-    updates = tuple(_aimed(git, line, refs) for line in lines)
-    _each_once(updates)
+    target = _Targets(git, refs, blind=_minds_no_case(config))
+    updates = tuple(_aimed(line, target, refs) for line in lines)
     found = settings.read(git, config)
     store = Store(git.guard_dir, found.sharing)
     branch = _trust_branch(git, config)
@@ -106,9 +111,9 @@ def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
         git, config, refs, Remote(PUSHED_TO, (), exempt=False), state, updates,
         forwards=found.transaction, receiving=True,
     )  # fmt: skip
-    place = trunk.look(git, store, branch, refs.get(BRANCH_PREFIX + branch))
-    claimed = {u.remote_ref: line.remote_oid for u, line in zip(updates, lines, strict=True)}
-    return Push(clone, found, store, place, now, updates, claimed)
+    full = BRANCH_PREFIX + branch
+    place = trunk.look(git, store, branch, target(full), refs.get(full))
+    return Push(clone, found, store, place, now, updates, tuple(line.remote_oid for line in lines))
 
 
 def _refs(git: Git, lines: Sequence[RefUpdate]) -> Refs:
@@ -117,22 +122,31 @@ def _refs(git: Git, lines: Sequence[RefUpdate]) -> Refs:
     return git.refs(*((TAG_PREFIX, BRANCH_PREFIX, *others) if len(others) <= _ASKED_BY_NAME else ("refs/",)))
 
 
-def _aimed(git: Git, line: RefUpdate, refs: Refs) -> RefUpdate:
+class _Targets:
+    """Tells which ref a push changes; ``blind``: the disk does not mind the case of a ref's name."""
+
+    def __init__(self, git: Git, refs: Refs, *, blind: bool) -> None:
+        self._git, self._refs = git, refs
+        self._spelled = {name.casefold(): name for name in refs if not name.startswith(TAG_PREFIX)} if blind else {}
+
+    def __call__(self, ref: str) -> str:
+        for _ in range(_CHAIN):
+            ref = self._spelled.get(ref.casefold(), ref)
+            leads = self._refs.symbolic.get(ref) or (None if ref in self._refs else self._git.leads_to(ref))
+            if leads is None:
+                break
+            ref = leads
+        return ref
+
+
+def _minds_no_case(config: Config) -> bool:
+    return config.get("core.ignorecase", ("false",))[-1].lower() not in ("false", "no", "off", "0", "")
+
+
+def _aimed(line: RefUpdate, target: _Targets, refs: Refs) -> RefUpdate:
     """Give the line as an update of the ref that it would change, from what stands there, whatever the push claims."""
-    ref = line.remote_ref
-    for _ in range(_CHAIN):
-        # One that leads to no ref yet is not listed among the refs.
-        target = refs.symbolic.get(ref) or (git.symbolic(ref) if ref not in refs else None)
-        ref = target or ref
+    ref = target(line.remote_ref)
     return RefUpdate(line.local_ref, line.local_oid, ref, refs.get(ref))
-
-
-def _each_once(updates: Sequence[RefUpdate]) -> None:
-    """Refuse a push that changes a ref twice: git would do both, and only the first starts from what stands here."""
-    count = Counter(update.remote_ref for update in updates)
-    twice = next((ref for ref, times in count.items() if times > 1), None)
-    if twice is not None:
-        raise UsageError(f"the push changes {shown(twice)} more than once", fix="git push each ref once")
 
 
 def _trust_branch(git: Git, config: Config) -> str:
@@ -147,45 +161,87 @@ def _trust_branch(git: Git, config: Config) -> str:
 
 def _judged(push: Push) -> Verdict | None:
     """Give the verdict, or None where nothing in the push is to be judged."""
-    tags, line = push.tags, next((u for u in push.updates if u.remote_ref == push.trunk.ref), None)
-    outside = "ptguard.policyfile" in push.clone.config
+    if os.environ.get("GIT_NAMESPACE", "").strip("/"):
+        _of_a_namespace(push)
+        return None
+    tags, outside = push.tags, "ptguard.policyfile" in push.clone.config
+    _each_once(push)
+    line, claimed = next((p for p in push.pairs if p[0].remote_ref == push.trunk.ref), (None, None))
     if line is not None and not outside:
-        trunk.protect(push.clone.git, push.trunk, line, push.claimed[line.remote_ref])
+        trunk.protect(push.clone.git, push.trunk, line, claimed)
         _root(push, line)
-    if tags or line is not None:
-        trunk.remember(push.store, push.trunk, push.now)
     if not tags:
+        if line is not None:
+            with suppress(PtguardError):  # branches are not to be disturbed; no tag lands where nothing can be written
+                trunk.remember(push.store, push.trunk, push.now)
         return _shadows(push)
+    trunk.remember(push.store, push.trunk, push.now)
     _bounded(push)
     policy = _policy(push, outside=outside)
     judged = judge_updates(request_at(push), push.clone, policy, tags, Mode.PUSH)
     verdict = replace(judged, tags=(*judged.tags, *_shadowing(push, policy)))
-    found = leaning.of(push.clone, policy, verdict) if verdict.accepted else ()
-    leaning.note(push.store, tags, found)
+    if verdict.accepted:  # a push that is refused must not free the tags of another one
+        _still_there(push)
+        leaning.note(push.store, tags, leaning.of(push.clone, policy, verdict))
     return verdict
 
 
+def _of_a_namespace(push: Push) -> None:
+    """Refuse tags of a namespace (gitnamespaces(7)); its branches are none of this repository's own."""
+    if any(replace(update, remote_ref=update.local_ref).is_tag for update in push.updates):
+        raise UsageError(
+            "the push goes to a namespace of the repository, whose tags are not known to the guard",
+            fix="push to the repository itself; see gitnamespaces(7)",
+        )
+
+
+def _each_once(push: Push) -> None:
+    """Refuse two different lines for one ref: git takes one after the other, and only the first starts from here.
+
+    No git makes such lines.
+    """
+    lines: dict[str, tuple[Oid | None, Oid | None]] = {}
+    for update, claimed in push.pairs:
+        asked = (claimed, update.local_oid)
+        if lines.setdefault(update.remote_ref, asked) != asked:
+            ref = shown(update.remote_ref)
+            raise UsageError(f"the push has several lines for {ref}", fix="let git make the push: git push")
+
+
+def _still_there(push: Push) -> None:
+    """Refuse a tag that the push wants to take from what does not stand there (yet): git would do it once it does."""
+    for update, claimed in push.pairs:
+        if update.is_tag and claimed != update.remote_oid:
+            raise UsageError(
+                f"the tag {shown(update.tag)} has changed on the server since this push was made",
+                fix=sh("git", "ls-remote", PUSHED_TO, update.remote_ref) + "   # what stands there now",
+            )
+
+
 def _root(push: Push, line: RefUpdate) -> None:
-    """Hold a push to the trust branch against ``[root]`` of the policy that stands there."""
-    clone, old, new = push.clone, push.trunk.tip, line.local_oid
-    if old is None or new is None or not push.trunk.policy:
+    """Hold a push to the trust branch against ``[root]`` of the policy that stands there, or that has stood."""
+    git, branch, old, new = push.clone.git, push.trunk.branch, push.trunk.last, line.local_oid
+    if old is None or new is None or old == new:
         return
-    before, after = (found for found in roots.states(clone.git, [old, new]).values())
+    gone, at = push.trunk.tip is not None and not push.trunk.policy, roots.states(git, [old, new])
+    if gone and at[new][0] is None:
+        return  # nothing was there, nothing comes
     try:
-        policy = read_policy(clone.git, server_anchor(clone.config, clone.refs, push.trunk.branch), clone.remote)
+        policy = read_policy(git, Anchor(f"{BRANCH_PREFIX}{branch} before this push", old, None, branch), None)
     except PolicyError as error:
-        if before != after and trunk.asks_for_root(clone.git, old):
+        if at[old] != at[new] and trunk.asks_for_root(git, old):
             fix = "an administrator mends it on the server: git update-ref"
             raise PolicyError(f"{error.message}, and its [root] can let nobody change it", fix=fix) from error
         return
     if not policy.root:
         return
-    with temporary_home() as home:
-        found = roots.Changes(clone.git, push.now, home).unsigned(old, new, policy)
-    if found is not None:
-        raise roots.words(found, policy, push.trunk.branch)
-    if before != after:  # a policy that nobody can read could not be mended: who may is not known then
-        read_policy(clone.git, Anchor(f"{line.remote_ref} after this push", new, None, push.trunk.branch), clone.remote)
+    if not (gone and at[old] == at[new]):  # what stood may come back as it was, though its going was signed by nobody
+        with temporary_home() as home:
+            found = roots.Changes(git, push.now, home).unsigned(push.trunk.tip or old, new, policy)
+        if found is not None:
+            raise roots.words(found, policy, branch)
+    # A policy that nobody can read could not be mended: who may is not known then.
+    read_policy(git, Anchor(f"{line.remote_ref} after this push", new, None, branch), push.clone.remote)
 
 
 def request_at(push: Push) -> Request:
@@ -198,11 +254,6 @@ def _bounded(push: Push) -> None:
         raise UsageError(
             f"the push has {len(push.tags)} tags, more than the {push.settings.max_tags} that are judged here at once",
             fix="push fewer tags at once   # or the administrator: git config --local ptguard.maxTags N",
-        )
-    if os.environ.get("GIT_NAMESPACE"):
-        raise UsageError(
-            "the push goes to a namespace of the repository, whose tags are not known to the guard",
-            fix="push to the repository itself; see gitnamespaces(7)",
         )
 
 

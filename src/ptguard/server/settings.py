@@ -46,7 +46,7 @@ def read(git: Git, config: Config) -> Settings:
     return Settings(
         _number(config),
         _seconds(config),
-        _holds_back(git.git_dir, config),
+        _holds_back(git.common_dir, config),
         _sharing(config.get("core.sharedrepository", ("",))[-1].lower()),
     )
 

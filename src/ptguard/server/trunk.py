@@ -12,7 +12,7 @@ from typing import Final
 from ptguard.errors import PolicyError
 from ptguard.gateways.files import read_regular
 from ptguard.gateways.git import Git
-from ptguard.model import BRANCH_PREFIX, File, Oid, Problem, RefUpdate
+from ptguard.model import File, Oid, Problem, RefUpdate
 from ptguard.parse.tomldoc import TomlError, load_toml
 from ptguard.server.store import Store
 from ptguard.snapshot import Snapshot
@@ -36,18 +36,20 @@ class Stood:
 class Trunk:
     """The trust branch ``branch`` (short name) at ``tip`` (None: it has no commit) before the push.
 
-    ``policy``: the tip has a policy file, of whatever kind; ``stood``: what is remembered of one.
+    ``ref`` is what a push to it changes: its full name, or what that leads to as a symbolic ref. ``policy``: the tip
+    has a policy file, of whatever kind; ``stood``: what is remembered of one.
     """
 
     branch: str
+    ref: str
     tip: Oid | None
     policy: bool
     stood: Stood | None
 
     @property
-    def ref(self) -> str:
-        """The branch by its full name."""
-        return BRANCH_PREFIX + self.branch
+    def last(self) -> Oid | None:
+        """The commit whose policy stands, or stood last; None where there never was one, or nobody can tell."""
+        return self.tip if self.policy else self.stood.commit if self.stood else None
 
     @property
     def kept(self) -> bool:
@@ -55,14 +57,14 @@ class Trunk:
         return self.policy or self.stood is not None
 
 
-def look(git: Git, store: Store, branch: str, tip: Oid | None) -> Trunk:
-    """Look at the trust branch as it stands.
+def look(git: Git, store: Store, branch: str, ref: str, tip: Oid | None) -> Trunk:
+    """Look at the trust branch as it stands; ``ref`` is what a push to it changes.
 
     Raises:
         GitError: its tree cannot be read.
     """
     policy = tip is not None and not _absent(_policy_at(git, tip))
-    return Trunk(branch, tip, policy, _remembered(store))
+    return Trunk(branch, ref, tip, policy, _remembered(store))
 
 
 def remember(store: Store, trunk: Trunk, now: datetime) -> None:
@@ -102,6 +104,9 @@ def protect(git: Git, trunk: Trunk, line: RefUpdate, claimed: Oid | None) -> Non
             else "an administrator puts the branch back on the server: git update-ref",
         )
     found = _policy_at(git, new)
+    if trunk.tip and not trunk.policy:
+        _brought_back(git, trunk, absent=_absent(found))
+        return
     if isinstance(found, Problem):
         raise _refused(
             f"this push would take {POLICY_PATH} away from {name}: {found.message}",
@@ -111,6 +116,16 @@ def protect(git: Git, trunk: Trunk, line: RefUpdate, claimed: Oid | None) -> Non
         raise _refused(
             f"this push would empty {POLICY_PATH} on {name}",
             f"git checkout origin/{name} -- {POLICY_PATH}, commit it, then push again",
+        )
+
+
+def _brought_back(git: Git, trunk: Trunk, *, absent: bool) -> None:
+    """Hold a push to a trust branch whose policy has gone already: no tag passes, but other work goes on."""
+    last = trunk.last
+    if not absent and (last is None or git.info(last) is None):
+        raise _refused(
+            f"a policy has stood on {shown(trunk.branch)} here, and nobody can tell any more who may put one there",
+            f"an administrator, on the server: rm ptguard/{STOOD}   # in the repository's folder; then anybody may",
         )
 
 
@@ -151,9 +166,15 @@ def _empty(found: File) -> bool:
 
 
 def _remembered(store: Store) -> Stood | None:
+    try:
+        (store.root / STOOD).lstat()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return Stood(None)  # not to be allowed to look is not to know that nothing is there
     found = read_regular(store.root, STOOD, _MAX_STOOD)
     if isinstance(found, Problem):
-        return None if found.reason == "missing-file" else Stood(None)
+        return Stood(None)
     try:
         commit = json.loads(found)["commit"]
     except (ValueError, TypeError, KeyError, RecursionError):
