@@ -385,6 +385,16 @@ def test_a_gpg_that_gives_no_verdict(
     assert (found.reason, found.status) == ("could-not-decide", Status.ERROR)
 
 
+@pytest.mark.parametrize("line", ["GOODSIG", "VALIDSIG", "NEWSIG"])
+def test_a_gpg_that_says_it_twice_is_not_believed(
+    home: Path, li_wei: OpenPgpIdentity, stand_in: Callable[[str], None], line: str
+) -> None:
+    armored = li_wei.sign(PAYLOAD)
+    doubled = f'"$real" "$@" 2>&1 >/dev/null | sed "/ {line}/p" >&2; exit 0'
+    stand_in(f'case " $* " in *" --verify"*) {doubled};; esac; exec "$real" "$@"')
+    assert refused(BothWays(home, [key(li_wei)]).verify(PAYLOAD, armored)) == "several-signatures"
+
+
 @pytest.mark.parametrize("when", ["--import", "--verify", "--verify-files"])
 @pytest.mark.parametrize(
     "script",
