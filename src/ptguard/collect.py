@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from ptguard.collect_branch import Branches, branch_lines
 from ptguard.collect_signature import MAX_AHEAD, Signatures
 from ptguard.errors import GitError, PtguardError
-from ptguard.gateways.git import Info
+from ptguard.gateways.catfile import Info
 from ptguard.model import (
     BRANCH_PREFIX,
     TAG_PREFIX,

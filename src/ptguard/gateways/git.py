@@ -8,15 +8,15 @@ import functools
 import hashlib
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 from ptguard.errors import GitError, UsageError
-from ptguard.gateways.process import Completed, clean_env, go_on, kill_group, missing, run
+from ptguard.gateways.catfile import Batch, Info
+from ptguard.gateways.process import Completed, clean_env, run
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Oid
 from ptguard.text import sh, shown
 
@@ -24,11 +24,8 @@ ObjectFormat = Literal["sha1", "sha256"]
 OPEN_ARGS = ("--absolute-git-dir", "--is-shallow-repository", "--show-object-format")
 MAX_REFS_OUTPUT = 1 << 28
 LS_REMOTE_TIMEOUT = 60.0
-Info = tuple[Oid, str, int]
-"""An object's id, type, and size in bytes."""
 _IN_FLIGHT = 256  # names of that many objects fit into a pipe that nobody reads from yet
 _REFS_IN_A_CALL = 500
-_INFO = re.compile(rb"([0-9a-f]{40,64}) ([a-z]+) ([0-9]+)\n")
 # A push arrives with its objects in quarantine (githooks(5), pre-receive): those variables are git's own.
 _KEPT = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
 
@@ -65,8 +62,8 @@ class Git:
         self.object_format: ObjectFormat = object_format
         self.shallow = shallow
         self._env = judging_env(git_dir)
-        self._info: _Batch | None = None
-        self._contents: _Batch | None = None
+        self._info: Batch | None = None
+        self._contents: Batch | None = None
         self._config: Mapping[str, tuple[str, ...]] | None = None
 
     @classmethod
@@ -136,8 +133,8 @@ class Git:
 
     def warm_up(self) -> None:
         """Start the two helper processes, so that they are ready when they are asked."""
-        self._info = self._info or _Batch("--batch-check", self._env)
-        self._contents = self._contents or _Batch("--batch", self._env)
+        self._info = self._info or Batch("--batch-check", self._env)
+        self._contents = self._contents or Batch("--batch", self._env)
 
     def info(self, name: str) -> Info | None:
         """Give (object id, type, size in bytes) of an object id or ``<oid>^{commit}``; None where there is none.
@@ -146,7 +143,7 @@ class Git:
             GitError: git ended over it, as it does at a damaged object and at one that a partial clone left out.
         """
         if self._info is None:
-            self._info = _Batch("--batch-check", self._env)
+            self._info = Batch("--batch-check", self._env)
         try:
             return self._info.header(name)
         except GitError:
@@ -163,7 +160,7 @@ class Git:
         found: list[Info | None] = []
         for start in range(0, len(names), _IN_FLIGHT):
             if self._info is None:
-                self._info = _Batch("--batch-check", self._env)
+                self._info = Batch("--batch-check", self._env)
             try:
                 found += self._info.headers(names[start : start + _IN_FLIGHT])
             except GitError:
@@ -187,7 +184,7 @@ class Git:
         if found[1] != kind or found[2] > limit:
             raise GitError(f"object {oid} is a {found[1]} of {found[2]} bytes; a {kind} of at most {limit} is wanted")
         if self._contents is None:
-            self._contents = _Batch("--batch", self._env)
+            self._contents = Batch("--batch", self._env)
         data = self._contents.contents(oid)
         if hash_object(kind, data, self.object_format) != oid:
             raise GitError(f"object {oid} is damaged: its content has another id", fix="git fsck --full")
@@ -473,69 +470,3 @@ def _first_line(done: Completed) -> str:
     # Hints come first and are not why: one is about the grafts file, which is set so that there is none.
     lines = [line for line in said if line.strip() and not line.startswith("hint:")]
     return shown(lines[0]) if lines else f"git exited {done.returncode} and said nothing"
-
-
-class _Batch:
-    """One long-lived ``git cat-file`` process (git-cat-file(1), BATCH OUTPUT)."""
-
-    def __init__(self, option: str, env: Mapping[str, str]) -> None:
-        # Complaints go nowhere: nobody reads them here, and a full pipe would stop git for good.
-        try:
-            self._process = subprocess.Popen(
-                ["git", "cat-file", option],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=env,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise missing("git") from error
-
-    def header(self, name: str) -> Info | None:
-        return self.headers([name])[0]
-
-    def headers(self, names: Sequence[str]) -> list[Info | None]:
-        """Give the header of each object; ``names`` are few enough to fit into a pipe at once."""
-        if any("\n" in name for name in names):
-            raise GitError("an object name cannot hold a line break")
-        go_on()
-        stdin = self._pipes()[0]
-        try:
-            stdin.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
-            stdin.flush()
-        except OSError as error:
-            raise GitError("git cat-file ended early") from error
-        return [self._header(name) for name in names]
-
-    def _header(self, name: str) -> Info | None:
-        line = self._pipes()[1].readline(1 << 16)
-        if not line:
-            raise GitError(f"git ended over object {shown(name, 80)}: it is damaged or not here", fix="git fsck --full")
-        if line.endswith((b" missing\n", b" ambiguous\n")):
-            return None
-        match = _INFO.fullmatch(line)
-        if match is None:
-            raise GitError(f"git cat-file answered {shown(line, 120)!r}")
-        return match[1].decode(), match[2].decode(), int(match[3])
-
-    def contents(self, oid: Oid) -> bytes:
-        found = self.header(oid)
-        if found is None:
-            raise GitError(f"object {oid} is not in this repository", fix="git fetch --all --tags")
-        data = self._pipes()[1].read(found[2] + 1)
-        if len(data) != found[2] + 1:
-            raise GitError("git cat-file ended early")
-        return data[:-1]
-
-    def close(self) -> None:
-        kill_group(self._process)
-        for pipe in self._pipes():
-            with suppress(OSError):  # what is left to flush was for a process that is gone
-                pipe.close()
-        self._process.wait()
-
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        if self._process.stdin is None or self._process.stdout is None:
-            raise GitError("git cat-file has no pipes")
-        return self._process.stdin, self._process.stdout
