@@ -74,14 +74,7 @@ class Git:
             UsageError: there is none, or git will not touch it.
             ToolMissingError: git is not installed.
         """
-        done = run(["git", "rev-parse", *OPEN_ARGS], env=dict(os.environ), cwd=start)
-        lines = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
-        if done.returncode != 0 or len(lines) != len(OPEN_ARGS):
-            raise UsageError(
-                f"not a git repository that can be read: {_first_line(done)}",
-                fix="run ptguard inside a clone, or name one: ptguard -C DIR …",
-            )
-        return cls._opened(lines, start)
+        return cls._opened(start, dict(os.environ), "run ptguard inside a clone, or name one: ptguard -C DIR …")
 
     @classmethod
     def receiving(cls) -> Self:
@@ -95,17 +88,14 @@ class Git:
             ToolMissingError: git is not installed.
         """
         git_dir = Path(os.environ.get("GIT_DIR", ".")).resolve()
-        done = run(["git", "rev-parse", *OPEN_ARGS], env=judging_env(git_dir), cwd=git_dir)
-        lines = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
-        if done.returncode != 0 or len(lines) != len(OPEN_ARGS):
-            raise UsageError(
-                f"not a git repository that can be read: {_first_line(done)}",
-                fix="let git run the hook: git push",
-            )
-        return cls._opened(lines, git_dir)
+        return cls._opened(git_dir, judging_env(git_dir), "let git run the hook: git push")
 
     @classmethod
-    def _opened(cls, lines: Sequence[str], start: Path) -> Self:
+    def _opened(cls, start: Path, env: Mapping[str, str], fix: str) -> Self:
+        done = run(["git", "rev-parse", *OPEN_ARGS], env=env, cwd=start)
+        lines = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
+        if done.returncode != 0 or len(lines) != len(OPEN_ARGS):
+            raise UsageError(f"not a git repository that can be read: {_first_line(done)}", fix=fix)
         git_dir, shallow, object_format = lines
         for known in get_args(ObjectFormat):
             if object_format == known:
