@@ -80,3 +80,52 @@ def test_a_remote_that_cannot_be_asked_decides_nothing() -> None:
 def test_without_any_remote_there_is_nothing_to_move() -> None:
     (found,) = judged(remote=RemoteState("(no remote)", {}, {}, none=True))
     assert (found.status, found.reason) == (Status.SKIP, "not-applicable")
+
+
+def test_a_deletion_of_what_the_remote_says_it_has_is_one() -> None:
+    """The line of the push may know of no object there; the remote that was asked does."""
+    asked = replace(REMOTE, tags={REF: OTHER}, asked=True)
+    (found,) = judged(update=update(local=None), remote=asked)
+    assert (found.status, found.reason) == (Status.FAIL, "deleted")
+    (same,) = judged(remote=replace(asked, tags={REF: TAG}))
+    assert same.message == "origin has this very object"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "fix"),
+    [
+        (
+            {"update": update(ref="refs/Tags/v2.9.0")},
+            "the ref is not spelled refs/tags/",
+            "git push origin refs/Tags/v2.9.0:refs/tags/v2.9.0",
+        ),
+        (
+            {"collisions": ("refs/tags/V2.9.0", "refs/tags/V2.9.O")},
+            "v2.9.0 differs from refs/tags/V2.9.0 in upper and lower case only",
+            "git tag -d v2.9.0   # the one that is not wanted",
+        ),
+        (
+            {"shadowed_by": "refs/heads/v2.9.0 on origin"},
+            "a branch has the name of the tag: refs/heads/v2.9.0 on origin",
+            "git push origin --delete refs/heads/v2.9.0",
+        ),
+        (
+            {"update": update(local=None, remote=OTHER)},
+            "v2.9.0 is published and would be deleted",
+            "leave the tag and release the next version",
+        ),
+        (
+            {"update": update(remote=OTHER)},
+            "v2.9.0 is published as another object and would be moved",
+            "git fetch origin +refs/tags/v2.9.0:refs/tags/v2.9.0   # takes the published tag back",
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_seen_and_how_to_mend_it(changes: dict[str, Any], message: str, fix: str) -> None:
+    (found,) = judged(**changes)
+    assert (found.message, found.fix) == (message, fix)
+
+
+def test_every_twin_is_named() -> None:
+    (found,) = judged(collisions=("refs/tags/V2.9.0", "refs/tags/v2.9.O"))
+    assert found.got == "refs/tags/V2.9.0, refs/tags/v2.9.O"

@@ -241,3 +241,14 @@ def test_lines_of_a_listing_that_are_cut_are_left_out() -> None:
     assert expiries(rvk) == expiries(whole)  # a designated revoker stands between a key and its fingerprint
     assert expiries(whole.replace(b"1706659200", b"20240131T000000")) == {}
     assert expiries(b"fpr:::::::::\xff:\n") == {"\ufffd": None}
+
+
+def test_the_key_that_gpg_calls_good_may_be_named_whole_and_no_other_word_counts() -> None:
+    assert judged(*changed(f"GOODSIG {KEY[-16:]}", f"GOODSIG {KEY}")) == judged(*GOOD)
+    assert refused(*changed(f"GOODSIG {KEY[-16:]}", "GOODSIG 2024-01-10")).reason == "could-not-decide"
+
+
+def test_the_name_of_a_file_may_hold_spaces() -> None:
+    lines = status_lines(b"[GNUPG:] FILE_START 1 /tmp/a b\n[GNUPG:] NEWSIG\n[GNUPG:] FILE_DONE\n")
+    assert file_sections(lines) == {"/tmp/a b": [("NEWSIG", "")]}
+    assert file_sections(status_lines(b"[GNUPG:] FILE_DONE\n")) == {}
