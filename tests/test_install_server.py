@@ -32,15 +32,22 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.is_file()}
 
 
+def git(folder: Path, *args: str | Path) -> str:
+    """Run git there and give what it says."""
+    return run("git", "-C", folder, *args, env=dict(os.environ), check=False).stdout.strip()
+
+
 def test_put_in_and_taken_out(bare: Path) -> None:
     before = everything(bare)
     assert not look(bare).armed
     now, changes = install(bare, PYTHON, None, None)
     assert now.armed and list(now.troubles()) == []
+    assert git(bare, "config", "core.hooksPath") == str(bare / "hooks")
     assert len(changes) == 4 and now.branch == "main" and now.place is Place.BARE
     assert install(bare, PYTHON, None, None)[1] == ()
     said = uninstall(bare)
     assert len(said) == 3
+    assert not (bare / "ptguard-hooks.gitconfig").exists()
     after = everything(bare)
     assert b"trustBranch = main" in after.pop("config")
     before.pop("config")
@@ -81,7 +88,7 @@ def test_gitea_and_gitlab_have_folders_of_their_own(bare: Path) -> None:
     assert not (bare / "hooks" / "pre-receive.d" / "ptguard").exists()
 
     now, _ = install(bare, PYTHON, None, Place.GITLAB)
-    assert now.armed and now.hooks_path is None
+    assert now.armed and not now.held
     assert [seat.name for seat in now.seats] == ["pre-receive"]
     assert (bare / "custom_hooks" / "pre-receive.d" / "ptguard").exists()
 
@@ -154,3 +161,110 @@ def test_without_the_second_hook_it_is_armed_and_says_so(bare: Path) -> None:
     (bare / "hooks" / "reference-transaction").unlink()
     (trouble,) = look(bare).troubles()
     assert "reference-transaction is not the guard" in trouble.what and look(bare).armed
+
+
+# ----------------------------------------------------------------------------------- an administrator in a hurry
+
+
+@pytest.mark.parametrize("kind", ["bare", "odd name", "work tree"])
+def test_a_repository_that_has_moved_is_guarded_still(bare: Path, repo: Repo, tmp_path: Path, kind: str) -> None:
+    """A rename by a click in a forge, a restored backup: an absolute core.hooksPath would lead to no hooks at all."""
+    if kind == "odd name":
+        bare = bare.rename(bare.with_name("a [b] *? \\ c.git"))
+    if kind == "work tree":
+        run("git", "clone", "-q", bare, tmp_path / "tree", env=repo.env)
+        bare = tmp_path / "tree" / ".git"
+    place = bare.parent if kind == "work tree" else bare
+    install(place, PYTHON, None, None)
+    assert git(bare, "config", "core.hooksPath") == str(bare / "hooks") and look(place).armed
+    run("git", "config", "--global", "core.hooksPath", tmp_path / "nothing", env=repo.env)
+    repo.git("tag", "v1")
+    assert "remote: ptguard" in repo.try_git("push", str(place), "v1").stderr
+    run("git", "config", "--global", "--unset", "core.hooksPath", env=repo.env)
+    moved = place.rename(tmp_path / "moved")
+    done = repo.try_git("push", str(moved), "v1")
+    assert done.returncode != 0 and "remote: ptguard" in done.stderr
+    (trouble,) = look(moved).troubles()
+    assert "core.hooksPath does not hold git" in trouble.what
+    now, changes = install(moved, PYTHON, None, None)
+    assert now.armed and list(now.troubles()) == [] and len(changes) == 2
+    assert git(moved, "config", "--get-regexp", "^includeif").count("ptguard-hooks.gitconfig") == 1
+
+
+def test_an_older_core_hooks_path_and_the_hooks_it_led_to(bare: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "site hooks"
+    elsewhere.mkdir()
+    for name in ("pre-receive", "update.sample", "README"):
+        (elsewhere / name).write_text("#!/bin/sh\n")
+        (elsewhere / name).chmod(0o644 if name == "README" else 0o755)
+    git(bare, "config", "core.hooksPath", elsewhere)
+    now, changes = install(bare, PYTHON, None, None)
+    assert now.armed and git(bare, "config", "core.hooksPath") == str(bare / "hooks")
+    assert f"no longer run here: {elsewhere}/pre-receive   #" in "\n".join(changes)
+    assert f"removed git config core.hooksPath = {elsewhere}" in changes
+
+
+def test_a_hook_is_never_lost_to_another(bare: Path) -> None:
+    hook = bare / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\n# the site's own\n")
+    install(bare, PYTHON, None, None)
+    hook.write_text("#!/bin/sh\n# some other tool's\n")
+    with pytest.raises(UsageError, match="one of the two has to go") as error:
+        install(bare, PYTHON, None, None)
+    assert hook.read_text().endswith("tool's\n")
+    run("sh", "-c", (error.value.fix or "").partition("#")[0], env=dict(os.environ))
+    assert install(bare, PYTHON, None, None)[0].armed
+    assert hook.with_name("pre-receive.ptguard-chained").read_text().endswith("tool's\n")
+
+
+def test_hooks_that_other_repositories_share(bare: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared hooks"
+    (bare / "hooks").rename(shared)
+    (shared / "update").write_text("#!/bin/sh\n")
+    (bare / "hooks").symlink_to(shared)
+    with pytest.raises(UsageError, match=r"is a link to .*, which other repositories may share") as error:
+        install(bare, PYTHON, None, None)
+    assert not (shared / "pre-receive").exists()
+    run("sh", "-c", (error.value.fix or "").partition("#")[0], env=dict(os.environ))
+    assert install(bare, PYTHON, None, None)[0].armed
+    assert (bare / "hooks" / "update").exists() and not (shared / "pre-receive").exists()
+
+
+def test_a_linked_work_tree_stands_for_its_repository(bare: Path, tmp_path: Path) -> None:
+    git(bare, "worktree", "add", "-q", "--detach", tmp_path / "tree")
+    now, _ = install(tmp_path / "tree", PYTHON, None, None)
+    assert now.git_dir == bare and now.armed and look(bare).armed
+
+
+def test_a_branch_that_is_not_there_decides_nothing(bare: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no branch mian here.*there is: main") as error:
+        install(bare, PYTHON, "mian", None)
+    assert (error.value.fix or "").endswith("--branch main")
+    git(bare, "symbolic-ref", "HEAD", "refs/heads/master")
+    with pytest.raises(UsageError, match="HEAD names no branch that has a commit") as error:
+        install(bare, PYTHON, None, None)
+    assert (error.value.fix or "").endswith("--branch main")
+    assert install(bare, PYTHON, "main", None)[0].armed
+
+
+def test_what_root_writes_is_the_owners(bare: Path) -> None:
+    """git keeps the mode of the config that it writes anew, and the owner could not read one of root's with 0600."""
+    if os.geteuid() != 0:
+        install(bare, PYTHON, None, None)
+        assert (bare / "config").stat().st_uid == os.geteuid()
+        return
+    (bare / "config").chmod(0o600)
+    run("chown", "-R", "33:33", bare, env=dict(os.environ))
+    with pytest.raises(UsageError, match="dubious ownership") as error:
+        install(bare, PYTHON, None, None)
+    assert (error.value.fix or "").startswith("sudo -u '#33'")
+    run("git", "config", "--global", "safe.directory", "*", env=dict(os.environ))
+    assert install(bare, PYTHON, None, None)[0].armed
+    uninstall(bare)
+    install(bare, PYTHON, None, None)
+    assert {path.stat().st_uid for path in (bare, *bare.rglob("*"))} == {33}
+
+
+def test_no_folder_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder"):
+        look(tmp_path / "net.git")

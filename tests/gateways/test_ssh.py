@@ -178,3 +178,14 @@ def test_a_kind_of_key_that_ssh_keygen_does_not_know(
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path, bot: SshIdentity) -> None:
     with pytest.raises(ToolFailedError, match="cannot be written"):
         verify(tmp_path / "absent", [key(bot)], PAYLOAD, bot.sign(PAYLOAD, "git"), "git")
+
+
+def test_a_user_without_a_name_is_not_a_bad_signature(
+    work: Path, bot: SshIdentity, stand_in: Callable[[str], None]
+) -> None:
+    """As ssh-keygen says it in a container that runs under any number."""
+    signed = bot.sign(PAYLOAD, "git")
+    stand_in("echo 'No user exists for uid 4242' >&2; exit 255")
+    with pytest.raises(ToolFailedError, match="does not work here: No user exists for uid 4242") as error:
+        verify(work, [key(bot)], PAYLOAD, signed, "git")
+    assert f"git:x:{os.getuid()}:" in (error.value.fix or "")

@@ -69,6 +69,8 @@ def test_the_second_hook_counts_only_where_git_runs_it(repo: Repo, tmp_path: Pat
     shutil.copytree(hook.parent, tmp_path / "hooks")
     assert not settings(repo, core__hooksPath=str(tmp_path / "hooks")).transaction
     repo.git("config", "--unset", "core.hooksPath")
+    assert settings(repo).transaction
+    (repo.path / ".git" / "ptguard-hooks.gitconfig").rename(tmp_path / "away")
     assert not settings(repo).transaction
     assert settings(repo, core__hooksPath=str(hook.parent)).transaction
     hook.write_text("#!/bin/sh\nexit 0\n")

@@ -1,5 +1,6 @@
 """The guard's few files on a server: whole lines, whoever writes and however he is stopped."""
 
+import errno
 import multiprocessing
 import os
 import stat
@@ -70,6 +71,19 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PtguardError, match="cannot be written"):
         Store(tmp_path / "file" / "below").write("x", b"x")
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"), [(errno.EACCES, "core.sharedRepository group && chmod -R g+rwX "), (errno.ENOSPC, "df ")]
+)
+def test_the_words_mend_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fix: str) -> None:
+    def refuse(*args: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PtguardError, match="log cannot be written") as error:
+        Store(tmp_path).append("log", b"x\n")
+    assert f"{fix}{tmp_path}" in (error.value.fix or "")
 
 
 def test_a_full_disk_leaves_what_stood(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from ptguard.value import value
 
 _VERSION = re.compile(rb"git version (\d+)\.(\d+)")
 
+HELD = "ptguard-hooks.gitconfig"
+"""The file in a server's repository that sets core.hooksPath, included as long as the repository lies where it does."""
+
 _NOT_THERE = 5
 """What ``git config --unset-all`` exits with where there is nothing to take away (git-config(1))."""
 
@@ -59,6 +62,32 @@ def entries(start: Path, pattern: str) -> tuple[Entry, ...]:
 def _entry(scope: str, text: str) -> Entry:
     key, given, said = text.partition("\n")
     return Entry(key, said if given else None, scope)
+
+
+def held_key(git_dir: Path) -> str:
+    """Give the key that includes a file for the repository at ``git_dir`` as long as it lies there.
+
+    Source: git-config(1), Conditional includes: the path is a pattern of wildmatch.
+    """
+    pattern = re.sub(r"[][*?\\]", r"\\\g<0>", os.fspath(git_dir.resolve()))
+    return f"includeif.gitdir:{pattern}.path"
+
+
+def set_in_file(file: Path, key: str, text: str) -> None:
+    """Make ``text`` the one value of ``key`` in the configuration file ``file``.
+
+    Raises:
+        ToolFailedError: git would not write it.
+    """
+    done = _git(file.parent, "config", "--file", os.fspath(file), "--replace-all", key, text)
+    if done.returncode != 0:
+        raise ToolFailedError(f"git config --file {shown(os.fspath(file))} {key} failed: {_why(done)}")
+
+
+def get_in_file(file: Path, key: str) -> str | None:
+    """Give the value of ``key`` in the configuration file ``file``, None where it has none or cannot be read."""
+    done = _git(file.parent, "config", "--file", os.fspath(file), "--null", "--get", key)
+    return done.stdout.decode("utf-8", "surrogateescape").removesuffix("\0") if done.returncode == 0 else None
 
 
 def set_local(start: Path, key: str, text: str) -> None:

@@ -1,5 +1,6 @@
 """SSH signatures, verified by ssh-keygen against one key of the policy and in one namespace (ssh-keygen(1), -Y)."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,6 +67,11 @@ def _judge(done: Completed, begin: str, end: str) -> Problem | None:
         raise ToolFailedError(
             "this ssh-keygen cannot verify signatures: it is older than OpenSSH 8.0",
             fix="apt-get install openssh-client",
+        )
+    if b"no user exists for uid" in prose:  # in a container that runs under any number; ssh-keygen ends at once
+        raise ToolFailedError(
+            f"ssh-keygen does not work here: {shown(done.stderr.strip(), 80)}",
+            fix=f"echo 'git:x:{os.getuid()}:{os.getgid()}::/:/bin/sh' >>/etc/passwd   # by root, where ptguard runs",
         )
     if b"incorrect signature" not in prose and any(words in prose for words in _UNSUPPORTED):
         return Problem(

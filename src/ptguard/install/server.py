@@ -15,8 +15,10 @@ from typing import Final
 from ptguard.errors import PtguardError, UsageError
 from ptguard.gateways.files import write_whole
 from ptguard.gateways.git import Git
-from ptguard.gateways.gitconfig import set_local, unset_local
+from ptguard.gateways.gitconfig import set_local
+from ptguard.install.held import hold, holds, let_go
 from ptguard.install.hookfile import filled, python_of
+from ptguard.install.owner import folder_of, give_back
 from ptguard.model import BRANCH_PREFIX
 from ptguard.text import sh, shown
 from ptguard.value import value
@@ -73,7 +75,8 @@ class Trouble:
 class Server:
     """A repository on a server as it is now.
 
-    ``branch``: the trust branch, None where none can be told; ``named``: the configuration says so.
+    ``branch``: the trust branch, None where none can be told; ``named``: the configuration says so. ``branches``: all
+    that have a commit. ``held``: git is held to the repository's own hooks.
     """
 
     git_dir: Path
@@ -81,7 +84,8 @@ class Server:
     seats: tuple[Seat, ...]
     branch: str | None
     named: bool
-    hooks_path: str | None
+    branches: frozenset[str]
+    held: bool
 
     @property
     def armed(self) -> bool:
@@ -93,7 +97,7 @@ class Server:
         again = sh("ptguard", "install", "--server", os.fspath(self.git_dir))
         for seat in self.seats:
             yield from _troubles(seat, again)
-        if self.place is not Place.GITLAB and self.hooks_path != os.fspath(self.git_dir / "hooks"):
+        if self.place is not Place.GITLAB and not self.held:
             yield Trouble("core.hooksPath does not hold git to the repository's own hooks", again)
         if not self.named:
             yield Trouble("git config ptguard.trustBranch is not set: it follows HEAD", again, grave=False)
@@ -123,18 +127,20 @@ def look(start: Path, place: Place | None = None) -> Server:
     Raises:
         UsageError: it is no repository.
     """
-    with Git.open(start) as git:
-        config, head, folder = git.local_config(), git.head_branch(), git.git_dir
-        born = head if head is not None and head in git.refs(BRANCH_PREFIX) else None
+    folder = folder_of(start)
+    with Git.open(folder) as git:
+        config, head = git.local_config(), git.head_branch()
+        branches = frozenset(git.refs(BRANCH_PREFIX))
     place = place or _place_of(folder)
     named = config.get("ptguard.trustbranch", ("",))[-1].strip()
     return Server(
         folder,
         place,
         tuple(_seat(name, path) for name, path in _paths(folder, place).items()),
-        named or (born.removeprefix(BRANCH_PREFIX) if born else None),
+        named or (head.removeprefix(BRANCH_PREFIX) if head in branches and head else None),
         bool(named),
-        config.get("core.hookspath", (None,))[-1],
+        frozenset(ref.removeprefix(BRANCH_PREFIX) for ref in branches),
+        holds(folder, config),
     )
 
 
@@ -175,22 +181,56 @@ def install(start: Path, python: Path, branch: str | None, place: Place | None) 
         PtguardError: it cannot be written to.
     """
     server = look(start, place)
-    trust = branch or server.branch
-    if trust is None:
-        raise UsageError(
-            "the repository has no branch yet, so it is not known whose policy is to be trusted",
-            fix=sh("ptguard", "install", "--server", os.fspath(start), "--branch", "main"),
-        )
+    trust = _trust(server, branch)
+    _may_put(server)
     with _said(server.git_dir):
         said = [line for seat in server.seats for line in _put(seat, python)]
     if branch or not server.named:
         set_local(server.git_dir, "ptguard.trustBranch", trust)
         said.append(f"the policy is that of the branch {shown(trust)}: git config ptguard.trustBranch")
-    hooks = os.fspath(server.git_dir / "hooks")
-    if server.place is not Place.GITLAB and server.hooks_path != hooks:
-        set_local(server.git_dir, "core.hooksPath", hooks)
-        said.append(f"git is held to {shown(hooks)}: git config core.hooksPath")
+    if server.place is not Place.GITLAB and not server.held:
+        said += hold(server.git_dir)
+    with _said(server.git_dir):
+        give_back(server.git_dir)
     return look(start, place), tuple(said)
+
+
+def _trust(server: Server, branch: str | None) -> str:
+    """Give the name of the trust branch: the one that is given, that is set, or that HEAD names."""
+    again, some = sh("ptguard", "install", "--server", os.fspath(server.git_dir), "--branch"), sorted(server.branches)
+    if branch and some and branch not in some:
+        raise UsageError(
+            f"there is no branch {shown(branch)} here, so whoever pushes it first would decide; "
+            f"there is: {', '.join(shown(name) for name in some[:5])}",
+            fix=f"{again} {sh(some[0])}",
+        )
+    if (trust := branch or server.branch) is not None:
+        return trust
+    if some:
+        what = "HEAD names no branch that has a commit"
+        raise UsageError(f"{what}, so it is not known whose policy is to be trusted", fix=f"{again} {sh(some[0])}")
+    raise UsageError(
+        "the repository has no branch yet, so it is not known whose policy is to be trusted", fix=f"{again} main"
+    )
+
+
+def _may_put(server: Server) -> None:
+    """Refuse where the guard would get into other repositories too, or a hook would be lost."""
+    hooks = server.git_dir / "hooks"
+    if server.place is not Place.GITLAB and hooks.is_symlink():
+        path, copy = os.fspath(hooks), os.fspath(hooks.with_name("hooks.own"))
+        raise UsageError(
+            f"{shown(path)} is a link to {shown(os.fspath(hooks.resolve()))}, which other repositories may share",
+            fix=f"{sh('cp', '-RL', path, copy)} && {sh('rm', path)} && {sh('mv', copy, path)}   # then again",
+        )
+    for seat in server.seats:
+        if seat.text is not None and not seat.guard and os.path.lexists(seat.chained):
+            here, kept = os.fspath(seat.path), os.fspath(seat.chained)
+            raise UsageError(
+                f"{shown(here)} is not the guard, and the hook that the guard runs beside it is {shown(kept)}: "
+                "one of the two has to go",
+                fix=f"{sh('rm', kept)}   # or: {sh('rm', here)}; then again",
+            )
 
 
 def _put(seat: Seat, python: Path) -> Iterator[str]:
@@ -217,9 +257,9 @@ def uninstall(start: Path, place: Place | None = None) -> tuple[str, ...]:
     server = look(start, place)
     with _said(server.git_dir):
         said = [line for seat in server.seats if seat.guard for line in _take(seat)]
-    if server.hooks_path == os.fspath(server.git_dir / "hooks"):
-        unset_local(server.git_dir, "core.hooksPath")
-        said.append("removed git config core.hooksPath")
+    said += let_go(server.git_dir)
+    with _said(server.git_dir):
+        give_back(server.git_dir)
     return tuple(said)
 
 

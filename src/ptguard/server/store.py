@@ -1,5 +1,6 @@
 """The few files that the guard keeps in a server's repository, shared as the repository itself is shared."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -65,8 +66,16 @@ class Store:
         except OSError as error:
             raise PtguardError(
                 f"{shown(os.fspath(path))} cannot be written: {shown(error.strerror or str(error))}",
-                fix=f"{sh('ls', '-ld', os.fspath(self.root))}   # on the server: pushers must be able to write",
+                fix=f"{self._mended(error)}   # an administrator, on the server",
             ) from error
+
+    def _mended(self, error: OSError) -> str:
+        root = os.fspath(self.root)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return sh("df", root)
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return f"git config core.sharedRepository group && {sh('chmod', '-R', 'g+rwX', root)}"
+        return sh("ls", "-la", root)
 
 
 def _append(descriptor: int, lines: bytes) -> None:
