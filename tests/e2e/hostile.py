@@ -112,9 +112,9 @@ def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
     two_days_ago = (now() - 2 * DAY).strftime(date)
     subkeyed = keys.openpgp("subkeyed")
     signing_subkey(subkeyed)
-    lived(keys, "short-subkey", 10, 3650)
-    signing_subkey(keys.openpgp("short-subkey"), *fake(now() - 9 * DAY), expire="8d")
-    prolonged = lived(keys, "prolonged", 10, 9)
+    lived(keys, "subkey-short", 10, 3650)
+    signing_subkey(keys.openpgp("subkey-short"), *fake(now() - 9 * DAY), expire="8d")
+    prolonged = lived(keys, "prolonged-later", 10, 9)
     gpg(prolonged.home, *fake(now() - 8 * DAY), "--quick-set-expire", prolonged.fingerprint, "20y")
     for name, start, days in (("outlived", 10, 9), ("subkey-prolonged", 10, 3650)):
         identity = lived(keys, name, start, days)
@@ -128,14 +128,14 @@ def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
         PolicyKey("old-rsa", keys.openpgp("old-rsa", "rsa2048").public),
         PolicyKey("subkeyed", exported(subkeyed)),
         PolicyKey("newer-subkey", keys.openpgp("newer-subkey").public),  # the copy from before the subkey was made
-        PolicyKey("short-subkey", exported(keys.openpgp("short-subkey"))),
+        PolicyKey("subkey-short", exported(keys.openpgp("subkey-short"))),
         PolicyKey("lapsed", lived(keys, "lapsed", 10, 9).public),
-        PolicyKey("prolonged", prolonged.public),  # the copy from before it was prolonged
+        PolicyKey("prolonged-later", prolonged.public),  # the copy from before it was prolonged
         PolicyKey("outlived", older_copy(keys.openpgp("outlived"))),  # before it was prolonged; its subkey had no end
         PolicyKey("subkey-prolonged", older_copy(keys.openpgp("subkey-prolonged"))),  # and this one's subkey had
         PolicyKey("subkey-gone", with_subkey_revoked(subkey_gone)),
         PolicyKey("pensioner", keys.openpgp("pensioner").public, 'status = "retired"'),
-        PolicyKey("revoked", revoked(keys.openpgp("revoked", "ed25519", "0", *fake(now() - 30 * DAY)))),
+        PolicyKey("gone", revoked(keys.openpgp("gone", "ed25519", "0", *fake(now() - 30 * DAY)))),
         PolicyKey("stolen", keys.openpgp("stolen").public, 'status = "compromised"'),
         PolicyKey("former", keys.openpgp("former", "ed25519", "0", *fake(now() - 30 * DAY)).public,
                   f'status = "retired"\nvalid-until = {yesterday}'),
@@ -366,8 +366,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("ssh-message-changed", lambda t, n: respelled(by_ssh(t, payload(t, n)), b"\nRelease", b"\nrelease"),
          ("bad-signature",)),
     Kind("expired-since", lambda t, n: _at(t, n, "lapsed", 3), ("expired-key",), ()),
-    Kind("signed-after-expiry", lambda t, n: _at(t, n, "prolonged", 0.5), ("expired-key",)),
-    Kind("subkey-expired-since", lambda t, n: _at(t, n, "short-subkey", 5, by_subkey), ("expired-key",), ()),
+    Kind("signed-after-expiry", lambda t, n: _at(t, n, "prolonged-later", 0.5), ("expired-key",)),
+    Kind("subkey-expired-since", lambda t, n: _at(t, n, "subkey-short", 5, by_subkey), ("expired-key",), ()),
     Kind("outlived-by-its-subkey", lambda t, n: _at(t, n, "outlived", 3, by_subkey), ("expired-key",), ()),
     Kind("signed-by-a-subkey-after-the-key-s-expiry", lambda t, n: _at(t, n, "outlived", 0.5, by_subkey),
          ("expired-key",)),
@@ -377,14 +377,14 @@ KINDS: tuple[Kind, ...] = (
          ("expired-key",), ()),
     Kind("subkey-revoked", lambda t, n: by_subkey(t, payload(t, n), "subkey-gone"), ("revoked-key",)),
     Kind("primary-beside-a-revoked-subkey", lambda t, n: by_gpg(t, payload(t, n), "subkey-gone")),
-    Kind("signed-long-before-the-revocation", lambda t, n: _at(t, n, "revoked", 3), ("revoked-key",)),
+    Kind("signed-long-before-the-revocation", lambda t, n: _at(t, n, "gone", 3), ("revoked-key",)),
     Kind("signed-before-the-key-was-made", lambda t, n: _at(
         t, n, "newer-subkey", 2, lambda *args: by_gpg(*args, "--ignore-time-conflict")), ("bad-signature",)),
     Kind("signature-that-has-expired", lambda t, n: _at(
         t, n, "aged", 3, lambda *args: by_gpg(*args, "--default-sig-expire", "1d")), ("outside-window",)),
     Kind("signature-that-will-expire", lambda t, n: by_gpg(t, payload(t, n), "li-wei", "--default-sig-expire", "9d")),
     Kind("retired-without-a-date", lambda t, n: by_gpg(t, payload(t, n), "pensioner"), ("outside-window",), ()),
-    Kind("revoked", lambda t, n: by_gpg(t, payload(t, n), "revoked"), ("revoked-key",)),
+    Kind("revoked", lambda t, n: by_gpg(t, payload(t, n), "gone"), ("revoked-key",)),
     Kind("compromised", lambda t, n: by_gpg(t, payload(t, n), "stolen"), ("compromised-key",)),
     Kind("ssh-compromised", lambda t, n: by_ssh(t, payload(t, n), "ssh-stolen"), ("compromised-key",)),
     Kind("retired-in-its-window", lambda t, n: _at(t, n, "former", 3), ("outside-window",), ()),
