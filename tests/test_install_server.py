@@ -268,3 +268,16 @@ def test_what_root_writes_is_the_owners(bare: Path) -> None:
 def test_no_folder_at_all(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         look(tmp_path / "net.git")
+
+
+@pytest.mark.parametrize("by", ["path", "config"])
+def test_a_repository_of_gitlab_without_hooks_yet(bare: Path, tmp_path: Path, by: str) -> None:
+    """Gitaly never runs hooks/pre-receive: a guard there would be none."""
+    if by == "path":
+        (tmp_path / "@hashed").mkdir()
+        bare = bare.rename(tmp_path / "@hashed" / "6b86.git")
+    else:
+        git(bare, "config", "gitlab.fullpath", "team/net")
+    now, _ = install(bare, PYTHON, None, None)
+    assert now.place is Place.GITLAB and (bare / "custom_hooks" / "pre-receive.d" / "ptguard").exists()
+    assert now.armed and not (bare / "hooks" / "pre-receive").exists()

@@ -9,7 +9,7 @@ from typing import Final
 
 from ptguard.collect import Collector, Scene
 from ptguard.collect_signature import MAX_AHEAD
-from ptguard.errors import PolicyError, PtguardError, UsageError
+from ptguard.errors import PolicyError, PtguardError, ToolFailedError, UsageError
 from ptguard.gateways.git import Git, Refs
 from ptguard.later import apart, finish
 from ptguard.model import BRANCH_PREFIX, TAG_PREFIX, Mode, Oid, Policy, RefUpdate, RemoteState, TagVerdict, Verdict
@@ -191,8 +191,17 @@ def in_groups(order: Sequence[int], look_ahead: Callable[[Sequence[int]], None])
 
 @contextmanager
 def temporary_home() -> Iterator[Path]:
-    """Give a private folder for keys and signatures that is gone afterwards, whatever happens."""
-    with tempfile.TemporaryDirectory(prefix=TEMP_PREFIX, ignore_cleanup_errors=True) as name:
+    """Give a private folder for keys and signatures that is gone afterwards, whatever happens.
+
+    Raises:
+        ToolFailedError: none can be made.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=TEMP_PREFIX, ignore_cleanup_errors=True)
+    except OSError as error:
+        why = shown(error.strerror or str(error))
+        raise ToolFailedError(f"no temporary folder can be made: {why}", fix="df /tmp; ls -ld /tmp") from error
+    with folder as name:
         try:
             yield Path(name)
         finally:

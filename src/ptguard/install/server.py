@@ -6,7 +6,7 @@ What stands there already is kept and runs after the guard. Gitea and Forgejo ru
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -131,7 +131,7 @@ def look(start: Path, place: Place | None = None) -> Server:
     with Git.open(folder) as git:
         config, head = git.local_config(), git.head_branch()
         branches = frozenset(git.refs(BRANCH_PREFIX))
-    place = place or _place_of(folder)
+    place = place or _place_of(folder, config)
     named = config.get("ptguard.trustbranch", ("",))[-1].strip()
     return Server(
         folder,
@@ -144,10 +144,12 @@ def look(start: Path, place: Place | None = None) -> Server:
     )
 
 
-def _place_of(folder: Path) -> Place:
+def _place_of(folder: Path, config: Mapping[str, tuple[str, ...]]) -> Place:
+    """Tell by what the hosts leave in a repository; Gitaly's has no folder for hooks before somebody makes it."""
     if (folder / "hooks" / "pre-receive.d").is_dir():
         return Place.GITEA
-    return Place.GITLAB if (folder / "custom_hooks").is_dir() else Place.BARE
+    gitlab = (folder / "custom_hooks").is_dir() or "gitlab.fullpath" in config or "@hashed" in folder.parts
+    return Place.GITLAB if gitlab else Place.BARE
 
 
 def _paths(folder: Path, place: Place) -> dict[str, Path]:

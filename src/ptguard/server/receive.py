@@ -69,11 +69,17 @@ class Push:
 def timeout() -> float:
     """Give how many seconds the judging of a push may take in the repository of this hook.
 
+    Where what is set cannot be understood, the default: :func:`judge_received` says so, if there are tags.
+
     Raises:
         PtguardError: it cannot be read.
     """
     with Git.receiving() as git:
-        return settings.read(git, git.local_config()).timeout
+        config = git.local_config()
+        try:
+            return settings.read(git, config).timeout
+        except PolicyError:
+            return settings.read(git, settings.without_limits(config)).timeout
 
 
 @apart
@@ -105,7 +111,7 @@ def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
     refs = _refs(git, lines)
     target = _Targets(git, refs, blind=_minds_no_case(config))
     updates = tuple(_aimed(line, target, refs) for line in lines)
-    found = settings.read(git, config)
+    found = settings.read(git, config if any(u.is_tag for u in updates) else settings.without_limits(config))
     store = Store(git.guard_dir, found.sharing)
     branch = _trust_branch(git, config)
     state = RemoteState(
