@@ -6,6 +6,7 @@ What stands there already is kept and runs after the guard. Gitea and Forgejo ru
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -27,6 +28,7 @@ PRE_RECEIVE: Final = "pre-receive"
 TRANSACTION: Final = "reference-transaction"
 _CHAINED: Final = ".ptguard-chained"
 _MAX_HOOK: Final = 1 << 20
+_FOLDER: Final = re.compile(rb"\.d[\"']?/")
 
 
 class Place(StrEnum):
@@ -99,6 +101,9 @@ class Server:
             yield from _troubles(seat, again)
         if self.place is not Place.GITLAB and not self.held:
             yield Trouble("core.hooksPath does not hold git to the repository's own hooks", again)
+        if self.place is Place.GITEA and not _runs_the_folder(self.git_dir / "hooks" / PRE_RECEIVE):
+            bare = sh("ptguard", "install", "--server", os.fspath(self.git_dir), "--layout", "bare")
+            yield Trouble(f"hooks/{PRE_RECEIVE} is no script that runs those of {PRE_RECEIVE}.d", bare)
         if not self.named:
             yield Trouble("git config ptguard.trustBranch is not set: it follows HEAD", again, grave=False)
 
@@ -150,6 +155,14 @@ def _place_of(folder: Path, config: Mapping[str, tuple[str, ...]]) -> Place:
         return Place.GITEA
     gitlab = (folder / "custom_hooks").is_dir() or "gitlab.fullpath" in config or "@hashed" in folder.parts
     return Place.GITLAB if gitlab else Place.BARE
+
+
+def _runs_the_folder(hook: Path) -> bool:
+    """Tell whether git's own hook runs what lies in the folder of its name, as Gitea's and Forgejo's does."""
+    try:
+        return os.access(hook, os.X_OK) and _FOLDER.search(hook.read_bytes()[:_MAX_HOOK]) is not None
+    except OSError:
+        return False
 
 
 def _paths(folder: Path, place: Place) -> dict[str, Path]:
