@@ -10,6 +10,8 @@ import pytest
 
 from ptguard.errors import UsageError
 from ptguard.install.server import Place, install, look, uninstall
+from tests.forges import GITEA_HOOK
+from tests.hosting import script
 from tests.support import Repo, run
 
 PYTHON = Path(sys.executable)
@@ -79,10 +81,10 @@ def test_a_hook_that_stands_there_is_kept_and_runs(bare: Path, repo: Repo) -> No
 
 def test_gitea_and_gitlab_have_folders_of_their_own(bare: Path) -> None:
     (bare / "hooks" / "pre-receive.d").mkdir(parents=True)
-    (bare / "hooks" / "pre-receive").write_text("#!/bin/sh\n# Gitea's own\n")
+    script(bare / "hooks" / "pre-receive", GITEA_HOOK)
     now, _ = install(bare, PYTHON, None, None)
     assert now.place is Place.GITEA and now.armed
-    assert (bare / "hooks" / "pre-receive").read_text() == "#!/bin/sh\n# Gitea's own\n"
+    assert (bare / "hooks" / "pre-receive").read_text() == GITEA_HOOK
     assert (bare / "hooks" / "pre-receive.d" / "ptguard").stat().st_mode & 0o111
     uninstall(bare)
     assert not (bare / "hooks" / "pre-receive.d" / "ptguard").exists()
@@ -91,6 +93,20 @@ def test_gitea_and_gitlab_have_folders_of_their_own(bare: Path) -> None:
     assert now.armed and not now.held
     assert [seat.name for seat in now.seats] == ["pre-receive"]
     assert (bare / "custom_hooks" / "pre-receive.d" / "ptguard").exists()
+
+
+@pytest.mark.parametrize("left", [None, "#!/bin/sh\nexit 0\n", GITEA_HOOK])
+def test_a_folder_that_nothing_runs_arms_nothing(bare: Path, left: str | None) -> None:
+    """What Gitea leaves where its repository has moved elsewhere, or a folder of the site's own."""
+    (bare / "hooks" / "pre-receive.d").mkdir()
+    if left is not None:
+        (bare / "hooks" / "pre-receive").write_text(left)
+        (bare / "hooks" / "pre-receive").chmod(0o644 if left is GITEA_HOOK else 0o755)
+    now, _ = install(bare, PYTHON, None, None)
+    (trouble,) = now.troubles()
+    assert not now.armed and "is no script that runs those of pre-receive.d" in trouble.what
+    assert trouble.fix.endswith("--layout bare")
+    assert install(bare, PYTHON, None, Place.BARE)[0].armed
 
 
 def test_no_branch_no_trust(tmp_path: Path, env: dict[str, str]) -> None:
@@ -268,3 +284,16 @@ def test_what_root_writes_is_the_owners(bare: Path) -> None:
 def test_no_folder_at_all(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         look(tmp_path / "net.git")
+
+
+@pytest.mark.parametrize("by", ["path", "config"])
+def test_a_repository_of_gitlab_without_hooks_yet(bare: Path, tmp_path: Path, by: str) -> None:
+    """Gitaly never runs hooks/pre-receive: a guard there would be none."""
+    if by == "path":
+        (tmp_path / "@hashed").mkdir()
+        bare = bare.rename(tmp_path / "@hashed" / "6b86.git")
+    else:
+        git(bare, "config", "gitlab.fullpath", "team/net")
+    now, _ = install(bare, PYTHON, None, None)
+    assert now.place is Place.GITLAB and (bare / "custom_hooks" / "pre-receive.d" / "ptguard").exists()
+    assert now.armed and not (bare / "hooks" / "pre-receive").exists()

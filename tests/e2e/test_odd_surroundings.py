@@ -5,11 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from ptguard.errors import ToolFailedError
+from ptguard.judging import temporary_home
 from tests.e2e.team import Team
 from tests.support import Repo, run
 
@@ -255,3 +258,9 @@ def test_an_interrupt_at_any_moment_is_one(team: Team, tmp_path: Path) -> None:
         assert process.returncode in (0, 130, -signal.SIGTERM), (process.returncode, out, err)
         assert "Traceback" not in err
         assert list(scratch.iterdir()) == []
+
+
+def test_no_room_for_a_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ToolFailedError, match="no temporary folder can be made: No such file"), temporary_home():
+        pytest.fail("there is none")

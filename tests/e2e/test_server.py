@@ -347,6 +347,7 @@ def test_more_tags_than_the_administrator_allows(served: Team) -> None:
     assert [r["reasons"] for r in served.receipts()] == [["error/usage"]] * 3
     config(served, "ptguard.maxTags", "many")
     assert "not a whole number" in served.guard("a").refused().screen
+    served.guard("HEAD:refs/heads/a-new-one").accepted()
 
 
 def test_a_push_that_takes_too_long_is_called_off(served: Team, tmp_path: Path) -> None:
@@ -366,6 +367,7 @@ def test_a_push_that_takes_too_long_is_called_off(served: Team, tmp_path: Path) 
     assert run("pgrep", "-f", str(slow), env=served.env, check=False).stdout == ""
     config(served, "ptguard.timeout", "soon")
     assert "not a duration" in served.guard("v2.9.0").refused().screen
+    served.guard("HEAD:refs/heads/a-new-one").accepted()
 
 
 # ----------------------------------------------------------------------------------- receipts and accidents

@@ -50,7 +50,8 @@ def test_no_time(repo: Repo, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "bits"),
-    [("group", 0o060), ("true", 0o060), ("1", 0o060), ("all", 0o064), ("0660", 0o060), ("0640", 0o040), ("umask", 0),
+    [("group", 0o060), ("true", 0o060), ("1", 0o060), ("all", 0o064), ("0660", 0o060), ("0640", 0o040),
+     ("660", 0o060), ("umask", 0),
      ("false", 0), ("0600", 0), ("09", 0)],
 )  # fmt: skip
 def test_files_are_shared_as_the_repository_is(repo: Repo, text: str, bits: int) -> None:

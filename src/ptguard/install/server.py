@@ -6,7 +6,8 @@ What stands there already is kept and runs after the guard. Gitea and Forgejo ru
 """
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ PRE_RECEIVE: Final = "pre-receive"
 TRANSACTION: Final = "reference-transaction"
 _CHAINED: Final = ".ptguard-chained"
 _MAX_HOOK: Final = 1 << 20
+_FOLDER: Final = re.compile(rb"\.d[\"']?/")
 
 
 class Place(StrEnum):
@@ -99,6 +101,9 @@ class Server:
             yield from _troubles(seat, again)
         if self.place is not Place.GITLAB and not self.held:
             yield Trouble("core.hooksPath does not hold git to the repository's own hooks", again)
+        if self.place is Place.GITEA and not _runs_the_folder(self.git_dir / "hooks" / PRE_RECEIVE):
+            bare = sh("ptguard", "install", "--server", os.fspath(self.git_dir), "--layout", "bare")
+            yield Trouble(f"hooks/{PRE_RECEIVE} is no script that runs those of {PRE_RECEIVE}.d", bare)
         if not self.named:
             yield Trouble("git config ptguard.trustBranch is not set: it follows HEAD", again, grave=False)
 
@@ -131,7 +136,7 @@ def look(start: Path, place: Place | None = None) -> Server:
     with Git.open(folder) as git:
         config, head = git.local_config(), git.head_branch()
         branches = frozenset(git.refs(BRANCH_PREFIX))
-    place = place or _place_of(folder)
+    place = place or _place_of(folder, config)
     named = config.get("ptguard.trustbranch", ("",))[-1].strip()
     return Server(
         folder,
@@ -144,10 +149,20 @@ def look(start: Path, place: Place | None = None) -> Server:
     )
 
 
-def _place_of(folder: Path) -> Place:
+def _place_of(folder: Path, config: Mapping[str, tuple[str, ...]]) -> Place:
+    """Tell by what the hosts leave in a repository; Gitaly's has no folder for hooks before somebody makes it."""
     if (folder / "hooks" / "pre-receive.d").is_dir():
         return Place.GITEA
-    return Place.GITLAB if (folder / "custom_hooks").is_dir() else Place.BARE
+    gitlab = (folder / "custom_hooks").is_dir() or "gitlab.fullpath" in config or "@hashed" in folder.parts
+    return Place.GITLAB if gitlab else Place.BARE
+
+
+def _runs_the_folder(hook: Path) -> bool:
+    """Tell whether git's own hook runs what lies in the folder of its name, as Gitea's and Forgejo's does."""
+    try:
+        return os.access(hook, os.X_OK) and _FOLDER.search(hook.read_bytes()[:_MAX_HOOK]) is not None
+    except OSError:
+        return False
 
 
 def _paths(folder: Path, place: Place) -> dict[str, Path]:

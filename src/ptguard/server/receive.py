@@ -8,7 +8,7 @@ from typing import Final
 
 from ptguard import roots
 from ptguard.errors import PolicyError, PtguardError, UsageError
-from ptguard.gateways.git import Git, Refs
+from ptguard.gateways.git import Git
 from ptguard.judging import Request, Unjudged, judge_updates, request_now, temporary_home
 from ptguard.later import apart
 from ptguard.model import (
@@ -28,6 +28,7 @@ from ptguard.parse.refs import parse_pre_receive
 from ptguard.policy import match_rule
 from ptguard.remotes import Clone, Config, Remote
 from ptguard.server import leaning, settings, trunk
+from ptguard.server.aim import Targets, minds_no_case, read_refs
 from ptguard.server.receipts import Receipts
 from ptguard.server.settings import Settings
 from ptguard.server.store import Store
@@ -38,9 +39,6 @@ from ptguard.value import replace, value
 
 PUSHED_TO: Final = "origin"
 """What the pusher most likely calls this repository; only words of the mending rest on it."""
-
-_CHAIN: Final = 5
-_ASKED_BY_NAME: Final = 1000
 
 
 @value
@@ -95,10 +93,10 @@ def judge_received(lines: bytes, now: datetime, bound: Callable[[float], None]) 
 
 def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
     config = git.local_config()
-    refs = _refs(git, lines)
-    target = _Targets(git, refs, blind=_minds_no_case(config))
-    updates = tuple(_aimed(line, target, refs) for line in lines)
-    found = settings.read(git, config)
+    refs = read_refs(git, lines)
+    target = Targets(git, refs, blind=minds_no_case(config))
+    updates = tuple(target.aimed(line) for line in lines)
+    found = settings.read(git, config if any(u.is_tag for u in updates) else settings.without_limits(config))
     store = Store(git.guard_dir, found.sharing)
     branch = _trust_branch(git, config)
     state = RemoteState(
@@ -114,39 +112,6 @@ def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
     full = BRANCH_PREFIX + branch
     place = trunk.look(git, store, branch, target(full), refs.get(full))
     return Push(clone, found, store, place, now, updates, tuple(line.remote_oid for line in lines))
-
-
-def _refs(git: Git, lines: Sequence[RefUpdate]) -> Refs:
-    """Read all branches and tags, and what else the push names: any ref may be a symbolic one that leads to a tag."""
-    others = {u.remote_ref for u in lines if not u.remote_ref.startswith((TAG_PREFIX, BRANCH_PREFIX))}
-    return git.refs(*((TAG_PREFIX, BRANCH_PREFIX, *others) if len(others) <= _ASKED_BY_NAME else ("refs/",)))
-
-
-class _Targets:
-    """Tells which ref a push changes; ``blind``: the disk does not mind the case of a ref's name."""
-
-    def __init__(self, git: Git, refs: Refs, *, blind: bool) -> None:
-        self._git, self._refs = git, refs
-        self._spelled = {name.casefold(): name for name in refs if not name.startswith(TAG_PREFIX)} if blind else {}
-
-    def __call__(self, ref: str) -> str:
-        for _ in range(_CHAIN):
-            ref = self._spelled.get(ref.casefold(), ref)
-            leads = self._refs.symbolic.get(ref) or (None if ref in self._refs else self._git.leads_to(ref))
-            if leads is None:
-                break
-            ref = leads
-        return ref
-
-
-def _minds_no_case(config: Config) -> bool:
-    return config.get("core.ignorecase", ("false",))[-1].lower() not in ("false", "no", "off", "0", "")
-
-
-def _aimed(line: RefUpdate, target: _Targets, refs: Refs) -> RefUpdate:
-    """Give the line as an update of the ref that it would change, from what stands there, whatever the push claims."""
-    ref = target(line.remote_ref)
-    return RefUpdate(line.local_ref, line.local_oid, ref, refs.get(ref))
 
 
 def _trust_branch(git: Git, config: Config) -> str:

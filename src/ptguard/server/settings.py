@@ -52,6 +52,11 @@ def read(git: Git, config: Config) -> Settings:
     )
 
 
+def without_limits(config: Config) -> Config:
+    """Give ``config`` without the limits for tags: where they are wrong, a push without tags is not to be disturbed."""
+    return {key: values for key, values in config.items() if key not in ("ptguard.maxtags", "ptguard.timeout")}
+
+
 def _number(config: Config) -> int:
     text = config.get("ptguard.maxtags", (str(MAX_TAGS),))[-1].strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10):
@@ -95,4 +100,4 @@ def _holds_back(git_dir: Path, config: Config) -> bool:
 def _sharing(text: str) -> int:
     if text in _SHARED:
         return _SHARED[text]
-    return int(text, 8) & 0o066 if text.startswith("0") and len(text) == 4 and set(text) <= set("01234567") else 0
+    return int(text, 8) & 0o066 if len(text) in (3, 4) and set(text) <= set("01234567") else 0
