@@ -17,6 +17,7 @@ from ptguard.errors import GitError, PtguardError
 from ptguard.gateways.catfile import Info
 from ptguard.model import (
     BRANCH_PREFIX,
+    IN_PUSH,
     TAG_PREFIX,
     Changelog,
     DeclaredImage,
@@ -257,7 +258,7 @@ class Collector:
         name = BRANCH_PREFIX + update.tag
         line = self._branch_lines.get(name)
         if line is not None:
-            return None if line.deletion else f"{name} in this push"
+            return None if line.deletion else f"{name}{IN_PUSH}"
         return f"{name} on {self.scene.clone.state.name}" if name in self.scene.clone.state.branches else None
 
     # ------------------------------------------------------------------------------------- the tagged tree

@@ -16,6 +16,8 @@ Oid = str
 """A full git object id, lower-case hex, 40 (SHA-1) or 64 (SHA-256) digits. Never the null id: that is None."""
 
 TAG_PREFIX = "refs/tags/"
+IN_PUSH = " in this push"
+"""What follows a ref that stands nowhere yet."""
 BRANCH_PREFIX = "refs/heads/"
 
 

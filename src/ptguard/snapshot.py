@@ -83,7 +83,7 @@ class Snapshot:
         entry = self.entry(path)
         where = Location(path, None, self.commit)
         if entry is None:
-            return Problem("missing-file", f"{path} is not in the tagged tree", location=where)
+            return Problem("missing-file", f"{path} is not in commit {self.commit[:12]}", location=where)
         if entry.mode == SYMLINK:
             return Problem("symlink", f"{path} is a symbolic link", "a link", "a regular file", location=where)
         if entry.mode not in REGULAR:

@@ -92,7 +92,9 @@ def test_twins_and_shadows_both_ways(served: Team) -> None:
 
 def test_a_branch_and_a_tag_of_one_name_in_one_push(served: Team) -> None:
     served.tag()
-    served.guard("v2.9.0", "HEAD:refs/heads/v2.9.0").refused("shadowed")
+    said = served.guard("v2.9.0", "HEAD:refs/heads/v2.9.0").refused("shadowed").screen
+    assert "git push origin refs/tags/v2.9.0   # without that branch" in said
+    served.guard("refs/tags/v2.9.0").accepted("v2.9.0")
 
 
 def test_a_symbolic_ref_is_judged_as_what_it_leads_to(served: Team) -> None:
@@ -216,7 +218,7 @@ def test_the_trust_branch_keeps_its_policy(served: Team, memory: bool) -> None:
     assert "would rewind main" in served.guard("-f", "HEAD:main").refused().screen
     served.repo.git("reset", "-q", "--hard", start)
     for change, said in (
-        (lambda p: p.unlink(), "take .ptguard/policy.toml away"),
+        (lambda p: p.unlink(), "away from main: .ptguard/policy.toml is not in commit "),
         (lambda p: p.write_text("# nothing\n"), "empty .ptguard/policy.toml"),
         (lambda p: (p.unlink(), p.symlink_to("/etc/passwd")), "take .ptguard/policy.toml away"),
     ):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ptguard.model import TAG_PREFIX, Evidence, Finding, Policy, Status
+from ptguard.model import IN_PUSH, TAG_PREFIX, Evidence, Finding, Policy, Status
 from ptguard.text import sh, shown
 
 ID: Final = "immutable"
@@ -54,13 +54,15 @@ def name_findings(evidence: Evidence) -> list[Finding]:
             )
         )
     if evidence.shadowed_by is not None and not evidence.update.deletion:
+        standing = not evidence.shadowed_by.endswith(IN_PUSH)
+        away = ("--delete", f"refs/heads/{evidence.name}") if standing else (f"{TAG_PREFIX}{evidence.name}",)
         found.append(
             _fail(
                 "shadowed",
                 f"a branch has the name of the tag: {shown(evidence.shadowed_by)}",
                 shown(evidence.shadowed_by),
                 "no branch of that name: `git clone -b` would take the branch",
-                sh("git", "push", evidence.remote.name, "--delete", f"refs/heads/{evidence.name}"),
+                sh("git", "push", evidence.remote.name, *away) + ("" if standing else "   # without that branch"),
             )
         )
     return found
