@@ -5,13 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from ptguard.errors import ToolFailedError
+from ptguard.gateways import scratch
 from ptguard.judging import temporary_home
 from tests.e2e.team import Team
 from tests.support import Repo, run
@@ -261,6 +261,8 @@ def test_an_interrupt_at_any_moment_is_one(team: Team, tmp_path: Path) -> None:
 
 
 def test_no_room_for_a_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    with pytest.raises(ToolFailedError, match="no temporary folder can be made: No such file"), temporary_home():
+    monkeypatch.setattr(scratch, "_USUAL", (str(tmp_path / "neither"),))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    words = r"no temporary folder can be made .*gone: No such file"
+    with pytest.raises(ToolFailedError, match=words), temporary_home():
         pytest.fail("there is none")

@@ -189,7 +189,7 @@ ROWS = (
     Row("version-mismatch", put(("environment/nvcc", None)), put(("environment/nvcc", "12.8.61"))),
     Row("failed", put(*FAILED)),
     Row("failed", put(ran("make", status=2)), put(ran("make"))),
-    Row("failed", aged(-MINUTES, *FAILED, path=OTHER_FILE), aged(10 * MINUTES, *FAILED, path=OTHER_FILE)),
+    Row("failed", aged(-MINUTES, *FAILED, path=OTHER_FILE), aged(1 * DAYS, *FAILED, path=OTHER_FILE)),
     Row("no-gpu", put(("devices", []))),
     Row("stale", aged(31 * DAYS), aged(29 * DAYS)),
     Row("unsigned", drop(f"{RECORD}.sig"), put()),

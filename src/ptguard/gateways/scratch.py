@@ -11,6 +11,7 @@ from pathlib import Path
 from ptguard.errors import ToolFailedError
 
 _TRIES = 16
+_USUAL = ("/tmp", "/var/tmp")  # noqa: S108 - mkdir takes no name that is there
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def _made(prefix: str) -> Path:
     """Make the folder under a name that nobody can foresee, and under no name that is there already (mkdir(2))."""
     named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     why = ""
-    for parent in (*filter(None, named), "/tmp", "/var/tmp"):  # noqa: S108 - mkdir takes no name that is there
+    for parent in (*filter(None, named), *_USUAL):
         for _ in range(_TRIES):
             path = Path(parent).absolute() / f"{prefix}{os.urandom(8).hex()}"
             try:
