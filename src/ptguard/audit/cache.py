@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -99,18 +99,27 @@ class Cache:
         """Write the file anew, whole; that it cannot be written is nobody's trouble but the next audit's."""
         if self._file is None or not self._changed:
             return
-        rows = {key: [one.commit, rows_of(one.said)] for key, one in self._known.items()}
-        document = {"form": _FORM, "ptguard": __version__, "world": self._world, "known": rows}
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=self._file.parent)
             try:
                 with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                    file.writelines(json.JSONEncoder(separators=(",", ":")).iterencode(document))
+                    file.writelines(self._parts())
                 Path(name).replace(self._file)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
+
+    def _parts(self) -> Iterator[str]:
+        """Give the document in parts: as a whole it would take as much memory as all that is known."""
+        yield _json({"form": _FORM, "ptguard": __version__, "world": self._world})[:-1] + ',"known":{'
+        for number, (key, one) in enumerate(self._known.items()):
+            yield f"{',' if number else ''}{_json(key)}:{_json([one.commit, rows_of(one.said)])}"
+        yield "}}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _key(update: RefUpdate, *, published: bool) -> str:
