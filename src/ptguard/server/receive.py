@@ -83,7 +83,7 @@ def judge_received(lines: bytes, now: datetime, bound: Callable[[float], None]) 
         try:
             verdict = _judged(push)
         except PtguardError as error:
-            receipts.unjudged(error, push.tags)
+            receipts.unjudged(error, push.tags[: max(push.settings.max_tags, 1)])
             raise
         if verdict is None:
             return Unjudged(None)
