@@ -85,7 +85,7 @@ def test_a_branch_and_its_tag_in_one_push(kind: str, team: Team, keychain: KeyCh
         team.repo.git("commit", "-q", "--allow-empty", "-m", "more")
         team.tag()
         done = team.guard("main", "v2.9.0")
-        if kind in GITLABS:
+        if kind in (*GITLABS, "http"):
             done.refused("not-on-branch")
             assert "git push origin main && git push origin v2.9.0" in done.screen
             team.guard("main").accepted()
@@ -197,3 +197,17 @@ def test_client_server_and_ci_find_the_same(make: Any, team: Team, tmp_path: Pat
     assert {found and found[1] for found in sources} == {"refs/remotes/origin/main", "refs/heads/main before this push"}
     same = {(found[2], found[3]) for found in sources if found}
     assert same == {(document["policy"]["commit"][:12], document["policy"]["sha256"][:12])}
+
+
+@pytest.mark.parametrize("kind", ["path", "file", "gitea"])
+def test_a_tag_whose_branch_was_refused_stays_out_and_the_pusher_hears_why(
+    kind: str, team: Team, keychain: KeyChain, tmp_path: Path
+) -> None:
+    with hosted(kind, team, keychain, tmp_path / "server"):
+        team.repo.git("commit", "-q", "--allow-empty", "-m", "more")
+        team.tag()
+        update = team.remote / "hooks" / "update"
+        update.write_text("#!/bin/sh\ncase $1 in refs/heads/*) exit 1 ;; esac\n")
+        update.chmod(0o755)
+        done = team.guard("main", "v2.9.0").refused()
+        assert "refs/heads/main did not arrive with it" in done.screen

@@ -9,6 +9,7 @@ from typing import Final
 from ptguard import roots
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git
+from ptguard.gateways.serving import keeps_talking
 from ptguard.judging import Request, Unjudged, judge_updates, request_now, temporary_home
 from ptguard.later import apart
 from ptguard.model import (
@@ -107,7 +108,7 @@ def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
     )
     clone = Clone(
         git, config, refs, Remote(PUSHED_TO, (), exempt=False), state, updates,
-        forwards=found.transaction, receiving=True,
+        forwards=found.transaction and keeps_talking(), receiving=True,
     )  # fmt: skip
     full = BRANCH_PREFIX + branch
     place = trunk.look(git, store, branch, target(full), refs.get(full))
