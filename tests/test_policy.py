@@ -186,6 +186,45 @@ def test_every_default_of_image_and_smoke() -> None:
     assert policy.limits == Limits()
 
 
+def test_every_other_default_of_a_section_that_says_nothing() -> None:
+    """A default that is lost is one that lets something through: None is not "refuse"."""
+    policy = parse(f"{SMALL}[unmatched]\n[version]\n[changelog]\n")
+    assert policy.unmatched == "refuse"
+    assert policy.candidates == "exact"
+    assert policy.changelog_paths == ("CHANGELOG.md",)
+
+
+@pytest.mark.parametrize("source", ["launcher", "registry", "operator"])
+def test_every_source_of_a_digest_may_be_asked_for(source: str) -> None:
+    runner = f'[[signers.gpu-runner.keys]]\nkind = "ssh"\npublic-key = "{GPU}"\n'
+    smoke = parse(f'{SMALL}{runner}[smoke]\nimage-from = "{source}"\n').smoke
+    assert smoke is not None and smoke.image_from == source
+
+
+def test_an_empty_list_of_image_sources_is_read_and_refuses_every_tag() -> None:
+    image = parse(f"{SMALL}[image]\nsources = []\n").image
+    assert image is not None and image.sources == ()
+
+
+def test_the_window_of_an_ssh_key_is_read() -> None:
+    window = 'valid-from = 2026-01-01T00:00:00Z\nvalid-until = 2027-01-01T00:00:00Z\nstatus = "retired"\n'
+    (key,) = parse(f"{SMALL}{window}").signers["bot"].keys
+    assert key.status is KeyStatus.RETIRED
+    assert (key.valid_from, key.valid_until) == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+
+
+def test_all_key_files_together_are_bounded() -> None:
+    """Each is small enough, and counted together with the others."""
+    count = 16 * 1024 * 1024 // MAX_KEY_FILE + 2
+    keys = "".join(
+        f'[[signers.s{n // 40}.keys]]\nkind = "openpgp"\nfingerprint = "{n:040X}"\nfile = "keys/{n}.asc"\n'
+        for n in range(count)
+    )
+    found = mistakes(f"{SMALL}{keys}", read=lambda _: b"x" * MAX_KEY_FILE)
+    assert any("more bytes of keys than can be" in line for line in found)
+    assert not any("more bytes of keys" in line for line in mistakes(f"{SMALL}{keys}", read=lambda _: b"x" * 100))
+
+
 def test_annotated_is_always_on() -> None:
     assert parse(SMALL.replace('"annotated", ', "")).rules[0].checks == ("annotated", "signature")
 

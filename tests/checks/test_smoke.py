@@ -637,6 +637,16 @@ def test_without_a_tagger_the_clock_counts() -> None:
     assert judged(tag=None, now=FINISHED + timedelta(days=31)) == ["stale"]
 
 
+def test_every_later_failure_is_seen_whatever_stands_before_it() -> None:
+    """An earlier or unsigned failure among the records hides no later one, in whichever order they are ranked."""
+    harmless = entry(FAILED, LATER, signature=Problem("unsigned", "x"), path="a.json")
+    earlier = entry(FAILED, *EARLIER, path="b.json")
+    later = entry(FAILED, LATER, path="y.json")
+    for others in ((harmless, earlier, later), (later, earlier, harmless), (earlier, later, harmless)):
+        findings = check(evidence(entry(), *others), a_policy())
+        assert [f.location and f.location.path for f in findings if f.reason == "failed"] == ["y.json"]
+
+
 # --------------------------------------------------------------------------------------------- who vouches
 
 
@@ -649,6 +659,8 @@ def test_the_key_must_be_one_that_may_vouch() -> None:
     assert signed(replace(SIGNED, fingerprint="SHA256:stranger")) == ["unknown-signer"]
     assert signed(replace(SIGNED, fingerprint="SHA256:li-wei")) == ["unknown-signer"]
     assert signed(replace(SIGNED, kind="openpgp")) == ["unknown-signer"]
+    known = check(evidence(entry(signature=replace(SIGNED, fingerprint="SHA256:li-wei"))), a_policy())
+    assert "signed by li-wei, who may not vouch" in known[0].message
     made = FINISHED + timedelta(minutes=1)
     assert signed(SignatureFacts("openpgp", "A" * 40, "SHA512", made)) == ["ok"]
     assert signed(SignatureFacts("openpgp", "B" * 40, "SHA512", made)) == ["unknown-signer"]
@@ -665,6 +677,11 @@ def test_weak_and_future_signatures() -> None:
     made = FINISHED + timedelta(minutes=1)
     for digest in ("SHA1", "MD5", "", "sha512"):
         assert signed(SignatureFacts("openpgp", "A" * 40, digest, made)) == ["bad-signature"]
+    # SHA1 counts for tags in history only, and for no record ever.
+    sha1 = a_policy(limits=Limits(digests=("SHA1", "SHA256", "SHA512")))
+    weak = entry(signature=SignatureFacts("openpgp", "A" * 40, "SHA1", made))
+    for mode in Mode:
+        assert reasons(check(evidence(weak, mode=mode), sha1)) == ["bad-signature"]
     assert signed(SignatureFacts("openpgp", "A" * 40, "SHA512", NOW + timedelta(minutes=10))) == ["ok"]
     assert signed(SignatureFacts("openpgp", "A" * 40, "SHA512", NOW + timedelta(minutes=11))) == ["future"]
 
