@@ -642,7 +642,8 @@ def test_every_later_failure_is_seen_whatever_stands_before_it() -> None:
     harmless = entry(FAILED, LATER, signature=Problem("unsigned", "x"), path="a.json")
     earlier = entry(FAILED, *EARLIER, path="b.json")
     later = entry(FAILED, LATER, path="y.json")
-    for others in ((harmless, earlier, later), (later, earlier, harmless), (earlier, later, harmless)):
+    passed = entry(path="c.json")
+    for others in ((harmless, earlier, passed, later), (later, passed, earlier, harmless), (passed, later)):
         findings = check(evidence(entry(), *others), a_policy())
         assert [f.location and f.location.path for f in findings if f.reason == "failed"] == ["y.json"]
 
