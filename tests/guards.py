@@ -4,6 +4,17 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+CALL = 'ptguard pre-push "$@" || exit $?\n'
+"""The line of a hook that is somebody else's, by which it asks the guard."""
+
+PRE_COMMIT = """\
+default_install_hook_types: [pre-push]
+repos:
+- repo: local
+  hooks:
+  - {id: ok, name: ok, entry: 'true', language: system, always_run: true, pass_filenames: false, stages: [pre-push]}
+"""
+
 SCRIPT = """\
 #!/bin/sh
 case "$2" in -c) exit {importable} ;; esac

@@ -234,3 +234,12 @@ def invoke(command: click.Command, *args: str) -> Invoked:
     if done.exception is not None and not isinstance(done.exception, click.ClickException):
         raise done.exception
     return Invoked(code, done.stdout, done.stderr, done.output)
+
+
+def with_remote(repo: Repo, remote: Path) -> Repo:
+    """Give ``repo`` with a first commit on main that its new bare ``remote`` has too."""
+    run("git", "init", "-q", "--bare", remote, env=repo.env)
+    repo.commit("first")
+    repo.git("remote", "add", "origin", remote)
+    repo.git("push", "-q", "-u", "origin", "main")
+    return repo

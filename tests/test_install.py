@@ -15,7 +15,7 @@ from ptguard.gateways.repo import Layout, layout
 from ptguard.install import State, Trouble, arm, examine, inspect, install, uninstall
 from ptguard.install.hookfile import Kind, classify, read, render
 from tests.guards import FakePython
-from tests.support import Repo, refs, run
+from tests.support import Repo, refs, run, with_remote
 
 pytestmark = pytest.mark.usefixtures("old_git")  # what a newer one adds is tested in tests/install
 
@@ -37,14 +37,6 @@ def fake(tmp_path: Path) -> FakePython:
 def clone(repo: Repo, tmp_path: Path) -> Repo:
     """A clone with one commit that its remote has; the remote is a path with a space."""
     return with_remote(repo, tmp_path / "the remote.git")
-
-
-def with_remote(repo: Repo, remote: Path) -> Repo:
-    run("git", "init", "-q", "--bare", remote, env=repo.env)
-    repo.commit("first")
-    repo.git("remote", "add", "origin", remote)
-    repo.git("push", "-q", "-u", "origin", "main")
-    return repo
 
 
 def hooks(repo: Repo) -> Path:

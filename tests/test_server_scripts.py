@@ -12,9 +12,8 @@ import pytest
 from ptguard.install.hookfile import filled
 from tests.guards import FakePython
 from tests.support import Repo, run
+from tests.test_hook_script import SHELLS, ZERO, A, B
 
-SHELLS = [s for s in (["sh"], ["bash", "--posix"], ["bash"], ["busybox", "sh"]) if shutil.which(s[0])]
-A, B, ZERO = "a" * 40, "b" * 40, "0" * 40
 MAIN = f"{A} {B} refs/heads/main\n"
 WORK = f"{A} {B} refs/heads/work\n"
 NEW = f"{ZERO} {B} refs/heads/new\n"

@@ -94,16 +94,26 @@ def trust_branch(config: Config, refs: Refs, remote: Remote | None) -> str:
     Raises:
         PolicyError: the configuration names the empty one.
     """
-    if named := config.get("ptguard.trustbranch"):
-        if not named[-1].strip():
-            raise PolicyError("git config ptguard.trustBranch is empty", fix="git config ptguard.trustBranch main")
-        return named[-1].removeprefix(BRANCH_PREFIX)
+    if (named := named_trust_branch(config)) is not None:
+        return named
     if remote is not None:
         prefix = f"refs/remotes/{remote.name}/"
         head = refs.symbolic.get(f"{prefix}HEAD", "")
         if head.startswith(prefix):
             return head.removeprefix(prefix)
     return "main"
+
+
+def named_trust_branch(config: Config) -> str | None:
+    """Give the short name of the trust branch that the repository's own configuration names, or None.
+
+    Raises:
+        PolicyError: it names the empty one.
+    """
+    named = config.get("ptguard.trustbranch")
+    if named is not None and not named[-1].strip():
+        raise PolicyError("git config ptguard.trustBranch is empty", fix="git config ptguard.trustBranch main")
+    return named[-1].removeprefix(BRANCH_PREFIX) if named else None
 
 
 def server_anchor(config: Config, refs: Refs, branch: str) -> Anchor:

@@ -16,18 +16,10 @@ from ptguard.gateways.repo import layout
 from ptguard.install import State, inspect, install
 from tests import newgit, npm
 from tests.e2e.team import Outcome, Team
+from tests.guards import CALL, PRE_COMMIT
 from tests.support import Repo, refs, run
 
 pytestmark = pytest.mark.e2e
-
-CALL = 'ptguard pre-push "$@" || exit $?\n'
-PRE_COMMIT = """\
-default_install_hook_types: [pre-push]
-repos:
-- repo: local
-  hooks:
-  - {id: ok, name: ok, entry: 'true', language: system, always_run: true, pass_filenames: false, stages: [pre-push]}
-"""
 
 
 # ------------------------------------------------------------------------------------------------ the clones

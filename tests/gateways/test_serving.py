@@ -13,7 +13,7 @@ def tree(proc: Path, *commands: Sequence[str]) -> Path:
     for number, words in enumerate(commands, start=100):
         (proc / str(number)).mkdir(parents=True)
         (proc / str(number) / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
-        (proc / str(number) / "stat").write_text(f"{number} (a (odd) name) S {number + 1} 0 0")
+        (proc / str(number) / "stat").write_text(f"{number} (a (odd) name) S {number + 1}" + " 0" * 48)
     return proc
 
 

@@ -15,7 +15,7 @@ from ptguard.install import arm, inspect, install, uninstall
 from ptguard.install.confighook import COMMAND, find
 from tests import newgit
 from tests.guards import FakePython
-from tests.support import Repo, refs, run
+from tests.support import Repo, refs, run, with_remote
 
 HUSKY = '#!/usr/bin/env sh\n. "$(dirname "$0")/h"\n'
 LEFTHOOK = '#!/bin/sh\ncall_lefthook()\n{\n  cat >> "$PWD/.git/lefthook-saw"\n}\n\ncall_lefthook run "pre-push" "$@"\n'
@@ -24,14 +24,6 @@ LEFTHOOK = '#!/bin/sh\ncall_lefthook()\n{\n  cat >> "$PWD/.git/lefthook-saw"\n}\
 @pytest.fixture
 def fake(tmp_path: Path) -> FakePython:
     return FakePython.make(tmp_path / "intérprète of mine")
-
-
-def with_remote(repo: Repo, remote: Path) -> Repo:
-    run("git", "init", "-q", "--bare", remote, env=repo.env)
-    repo.commit("first")
-    repo.git("remote", "add", "origin", remote)
-    repo.git("push", "-q", "-u", "origin", "main")
-    return repo
 
 
 @pytest.fixture

@@ -18,19 +18,12 @@ import pytest
 from ptguard.install.hookfile import render
 from tests import newgit, npm
 from tests.e2e.team import Team
+from tests.guards import CALL, PRE_COMMIT
 from tests.support import run
 from tests.test_hook_script import SHELLS
 
 pytestmark = pytest.mark.e2e
 
-PRE_COMMIT = """\
-default_install_hook_types: [pre-push]
-repos:
-- repo: local
-  hooks:
-  - {id: ok, name: ok, entry: 'true', language: system, always_run: true, pass_filenames: false, stages: [pre-push]}
-"""
-CALL = 'ptguard pre-push "$@" || exit $?\n'
 KEPT = f"lines=$(cat)\nprintf '%s\\n' \"$lines\" | {CALL}" + '[ -z "$lines" ] || exec <<END\n$lines\nEND\n'
 
 

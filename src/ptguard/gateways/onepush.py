@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ptguard.errors import ExitCode
+from ptguard.gateways.ancestors import ancestors
 
 PUSH = "PTGUARD_PUSH"
 """The environment variable by which ``hooks/pre-push`` hands on the process id of the push."""
@@ -20,7 +21,6 @@ NOTE = "judged"
 """The file beside the guard in which it is noted."""
 _FOLDER = "ptguard"
 _DEEP = 64
-_PROC = Path("/proc")
 
 
 def remember(code: ExitCode, *pushed: bytes) -> None:
@@ -29,7 +29,7 @@ def remember(code: ExitCode, *pushed: bytes) -> None:
     folder = _common_dir() / _FOLDER
     if not push or not folder.is_dir():
         return
-    for pid, start in _ancestors():
+    for pid, start in ancestors(_DEEP):
         if pid == push:
             with suppress(OSError):  # a disk that is full: then it is judged twice
                 (folder / NOTE).write_text(f"{pid} {start} {_digest(pushed)} {int(code)}\n", "ascii")
@@ -44,7 +44,7 @@ def said_before(*pushed: bytes) -> ExitCode | None:
         said = ExitCode(int(code))
     except (OSError, ValueError):
         return None
-    return said if digest == _digest(pushed) and (pid, start) in _ancestors() else None
+    return said if digest == _digest(pushed) and (pid, start) in ancestors(_DEEP) else None
 
 
 def _digest(pushed: tuple[bytes, ...]) -> str:
@@ -59,15 +59,3 @@ def _common_dir() -> Path:
             git_dir = git_dir.parent / git_dir.read_text("utf-8").removeprefix("gitdir: ").removesuffix("\n")
         return git_dir / (git_dir / "commondir").read_text("utf-8").strip()
     return git_dir
-
-
-def _ancestors() -> tuple[tuple[str, str], ...]:
-    """Give (process id, time of its start) of the processes above this one, the nearest first."""
-    found: list[tuple[str, str]] = []
-    pid = str(os.getppid())
-    with suppress(OSError, IndexError):
-        while pid != "0" and len(found) < _DEEP:
-            fields = (_PROC / pid / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-            found.append((pid, fields[19]))
-            pid = fields[1]
-    return tuple(found)

@@ -20,6 +20,7 @@ from ptguard.gateways.gitconfig import set_local
 from ptguard.install.held import hold, holds, let_go
 from ptguard.install.hookfile import filled, python_of
 from ptguard.install.owner import folder_of, give_back
+from ptguard.install.trouble import Trouble
 from ptguard.model import BRANCH_PREFIX
 from ptguard.text import sh, shown
 from ptguard.value import value
@@ -62,15 +63,6 @@ class Seat:
     def python(self) -> Path | None:
         """The interpreter that the guard names."""
         return python_of(self.text) if self.guard and self.text is not None else None
-
-
-@value
-class Trouble:
-    """Something wrong on a server, the command that mends it; ``grave``: tags pass unjudged, or none does."""
-
-    what: str
-    fix: str
-    grave: bool = True
 
 
 @value

@@ -1,4 +1,4 @@
-"""What ``ptguard doctor`` finds."""
+"""What ``ptguard doctor`` and ``install --server`` find."""
 
 from ptguard.value import value
 

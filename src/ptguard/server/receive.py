@@ -10,7 +10,7 @@ from ptguard import roots
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git
 from ptguard.gateways.serving import keeps_talking
-from ptguard.judging import Request, Unjudged, judge_updates, request_now, temporary_home
+from ptguard.judging import Request, Unjudged, judge_updates, temporary_home
 from ptguard.later import apart
 from ptguard.model import (
     BRANCH_PREFIX,
@@ -35,7 +35,7 @@ from ptguard.server.settings import Settings
 from ptguard.server.store import Store
 from ptguard.server.trunk import Trunk
 from ptguard.text import sh, shown
-from ptguard.trust import Anchor, read_policy, server_anchor
+from ptguard.trust import Anchor, Choice, named_trust_branch, read_policy, server_anchor
 from ptguard.value import replace, value
 
 PUSHED_TO: Final = "origin"
@@ -63,6 +63,11 @@ class Push:
     def tags(self) -> tuple[RefUpdate, ...]:
         """The lines that are about tags."""
         return tuple(update for update in self.updates if update.is_tag)
+
+    @property
+    def outside(self) -> bool:
+        """Whether the policy is a file of the administrator, and the trust branch's decides nothing."""
+        return "ptguard.policyfile" in self.clone.config
 
 
 @apart
@@ -117,10 +122,8 @@ def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
 
 def _trust_branch(git: Git, config: Config) -> str:
     """Give the short name of the trust branch: ``ptguard.trustBranch`` of the repository itself, else HEAD's branch."""
-    if named := config.get("ptguard.trustbranch"):
-        if not named[-1].strip():
-            raise PolicyError("git config ptguard.trustBranch is empty", fix="git config ptguard.trustBranch main")
-        return named[-1].removeprefix(BRANCH_PREFIX)
+    if (named := named_trust_branch(config)) is not None:
+        return named
     head = git.head_branch()
     return head.removeprefix(BRANCH_PREFIX) if head and head.startswith(BRANCH_PREFIX) else "main"
 
@@ -130,10 +133,10 @@ def _judged(push: Push) -> Verdict | None:
     if os.environ.get("GIT_NAMESPACE", "").strip("/"):
         _of_a_namespace(push)
         return None
-    tags, outside = push.tags, "ptguard.policyfile" in push.clone.config
+    tags = push.tags
     _each_once(push)
     line, claimed = next((p for p in push.pairs if p[0].remote_ref == push.trunk.ref), (None, None))
-    if line is not None and not outside:
+    if line is not None and not push.outside:
         trunk.protect(push.clone.git, push.trunk, line, claimed)
         _root(push, line)
     if not tags:
@@ -143,8 +146,9 @@ def _judged(push: Push) -> Verdict | None:
         return _shadows(push)
     trunk.remember(push.store, push.trunk, push.now)
     _bounded(push)
-    policy = _policy(push, outside=outside)
-    judged = judge_updates(request_at(push), push.clone, policy, tags, Mode.PUSH)
+    policy = _policy(push)
+    request = Request(push.clone.git.git_dir, Choice(), push.now)
+    judged = judge_updates(request, push.clone, policy, tags, Mode.PUSH)
     verdict = replace(judged, tags=(*judged.tags, *_shadowing(push, policy)))
     if verdict.accepted:  # a push that is refused must not free the tags of another one
         _still_there(push)
@@ -210,11 +214,6 @@ def _root(push: Push, line: RefUpdate) -> None:
     read_policy(git, Anchor(f"{line.remote_ref} after this push", new, None, branch), push.clone.remote)
 
 
-def request_at(push: Push) -> Request:
-    """Give the request that the judging of ``push`` is."""
-    return replace(request_now(push.clone.git.git_dir), now=push.now)
-
-
 def _bounded(push: Push) -> None:
     if len(push.tags) > push.settings.max_tags:
         raise UsageError(
@@ -223,9 +222,9 @@ def _bounded(push: Push) -> None:
         )
 
 
-def _policy(push: Push, *, outside: bool) -> Policy:
+def _policy(push: Push) -> Policy:
     clone, place = push.clone, push.trunk
-    gone = None if outside else trunk.missing(place)
+    gone = None if push.outside else trunk.missing(place)
     if gone is not None:
         raise gone
     try:
@@ -233,7 +232,7 @@ def _policy(push: Push, *, outside: bool) -> Policy:
         return read_policy(clone.git, anchor, clone.remote)
     except PolicyError as error:
         brings = any(u.remote_ref == place.ref and not u.deletion for u in push.updates)
-        if error.problems or outside or not brings:
+        if error.problems or push.outside or not brings:
             raise
         first = sh("git", "push", "-u", PUSHED_TO, place.branch)
         fix = f"{first}, then {sh('git', 'push', PUSHED_TO, push.tags[0].tag)}"
@@ -245,7 +244,7 @@ def _shadows(push: Push) -> Verdict | None:
     if not _new_twins(push):
         return None
     try:
-        policy = _policy(push, outside="ptguard.policyfile" in push.clone.config)
+        policy = _policy(push)
     except PolicyError:
         return None  # no tag is guarded, and a push without tags is not to be disturbed
     found = _shadowing(push, policy)

@@ -14,6 +14,7 @@ from ptguard.gateways.files import read_regular
 from ptguard.gateways.git import Git
 from ptguard.model import File, Oid, Problem, RefUpdate
 from ptguard.parse.tomldoc import TomlError, load_toml
+from ptguard.receipts import TIME
 from ptguard.server.store import Store
 from ptguard.snapshot import Snapshot
 from ptguard.text import shown
@@ -74,7 +75,7 @@ def remember(store: Store, trunk: Trunk, now: datetime) -> None:
         PtguardError: it cannot be written.
     """
     if trunk.policy and (trunk.stood is None or trunk.stood.commit != trunk.tip):
-        seen = {"commit": trunk.tip, "seen": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        seen = {"commit": trunk.tip, "seen": now.astimezone(UTC).strftime(TIME)}
         store.write(STOOD, json.dumps(seen).encode("ascii") + b"\n")
 
 
