@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.support import GITCONFIG, KeyChain, OpenPgpIdentity, clean_environment, run
+from tests.support import GITCONFIG, KeyChain, OpenPgpIdentity, clean_environment, frozen, run
 
 EPOCH = 1_700_000_000
 POLICY = """\
@@ -119,7 +119,7 @@ def _commits(keys: KeyChain, count: int) -> bytes:
 
 
 def _signer(keys: KeyChain) -> OpenPgpIdentity:
-    return keys.openpgp("li-wei", "ed25519", "0", "--faked-system-time", "20230101T000000")
+    return keys.openpgp("li-wei", "ed25519", "0", *frozen("20230101T000000"))
 
 
 def _file(path: str, text: str) -> str:
@@ -127,7 +127,7 @@ def _file(path: str, text: str) -> str:
 
 
 def _openpgp(keys: KeyChain) -> Sign:
-    return lambda payload, at: _signer(keys).sign(payload, "--faked-system-time", f"{at}!")
+    return lambda payload, at: _signer(keys).sign(payload, *frozen(at))
 
 
 def _ssh(keys: KeyChain) -> Sign:

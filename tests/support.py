@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -123,6 +124,15 @@ def gpg(home: Path, *args: str, stdin: bytes = b"") -> bytes:
     if done.returncode != 0:
         raise RunError(f"gpg {args}: {done.stderr.decode(errors='replace')}")
     return done.stdout
+
+
+def frozen(when: datetime | int | str) -> tuple[str, str]:
+    """Give the options that make gpg take ``when`` for the present for as long as it runs.
+
+    Without the ``!`` gpg's clock goes on from ``when``, and what it makes on a busy machine is dated a second later.
+    """
+    clock = when.strftime("%Y%m%dT%H%M%S") if isinstance(when, datetime) else when
+    return "--faked-system-time", f"{clock}!"
 
 
 @dataclass

@@ -15,7 +15,7 @@ from ptguard.cli.policy import check_policy
 from ptguard.model import Policy
 from ptguard.setup.draft import signer_id
 from ptguard.setup.write import write_new
-from tests.support import KeyChain, Repo, run
+from tests.support import KeyChain, Repo, frozen, run
 
 IMAGE = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel"
 DIGEST = "sha256:" + "a" * 64
@@ -483,7 +483,7 @@ def test_a_signing_key_that_leads_nowhere(
 def test_an_expired_openpgp_key(
     project: Repo, keychain: KeyChain, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = keychain.openpgp("old", "ed25519", "20200101T000000", "--faked-system-time", "20190101T000000")
+    old = keychain.openpgp("old", "ed25519", "20200101T000000", *frozen("20190101T000000"))
     monkeypatch.setenv("GNUPGHOME", str(old.home))
     project.git("config", "gpg.format", "openpgp")
     project.git("config", "user.signingkey", old.fingerprint)

@@ -17,7 +17,7 @@ import pytest
 
 from ptguard.__main__ import run as main
 from tests.e2e.team import Team
-from tests.support import KeyChain, gpg, run
+from tests.support import KeyChain, frozen, gpg, run
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_a_key_that_no_longer_counts_does_not_sign(team: Team, line: str, reason
 
 
 def test_a_key_that_is_expired_in_the_keyring_is_not_at_hand(team: Team, keychain: KeyChain) -> None:
-    old = keychain.openpgp("old", "ed25519", "20200101T000000", "--faked-system-time", "20190101T000000")
+    old = keychain.openpgp("old", "ed25519", "20200101T000000", *frozen("20190101T000000"))
     team.repo.write(".ptguard/keys/li-wei.asc", old.public)
     team.change_policy(team.keys.openpgp("li-wei").fingerprint, old.fingerprint)
     refused(team, tag(team, "v2.9.0", GNUPGHOME=str(old.home)), 1, "no key at hand may sign v2.9.0")

@@ -13,7 +13,7 @@ from pathlib import Path
 from ptguard.parse.openpgp import signature_packet
 from tests.armor import armor
 from tests.e2e.team import Team, now
-from tests.support import KeyChain, OpenPgpIdentity, SshIdentity, gpg, run
+from tests.support import KeyChain, OpenPgpIdentity, SshIdentity, frozen, gpg, run
 
 RULE = """\
 [[tags]]
@@ -32,11 +32,6 @@ DAY = timedelta(days=1)
 IDENT = "Li Wei <li.wei@example.com>"
 
 
-def fake(when: datetime) -> tuple[str, str]:
-    """Give the options that make gpg take ``when`` for the present."""
-    return "--faked-system-time", when.strftime("%Y%m%dT%H%M%S")
-
-
 # --------------------------------------------------------------------------------------------- keys
 
 
@@ -51,7 +46,7 @@ class PolicyKey:
 
 def lived(keys: KeyChain, name: str, start: int, days: int) -> OpenPgpIdentity:
     """Give a key that was made ``start`` days ago for ``days`` days."""
-    return keys.openpgp(name, "ed25519", f"{days}d", *fake(now() - start * DAY))
+    return keys.openpgp(name, "ed25519", f"{days}d", *frozen(now() - start * DAY))
 
 
 def exported(identity: OpenPgpIdentity) -> bytes:
@@ -65,6 +60,13 @@ def older_copy(identity: OpenPgpIdentity) -> bytes:
     if not file.exists():
         file.write_bytes(exported(identity))
     return file.read_bytes()
+
+
+def prolong(identity: OpenPgpIdentity, subkey: str = "") -> None:
+    """Give the key, and its ``subkey``, twenty years more from eight days ago on, when this is first asked for."""
+    if exported(identity) == older_copy(identity):
+        for which in ((), (subkey,)) if subkey else ((),):
+            gpg(identity.home, *frozen(now() - 8 * DAY), "--quick-set-expire", identity.fingerprint, "20y", *which)
 
 
 def signing_subkey(identity: OpenPgpIdentity, *options: str, expire: str = "0") -> str:
@@ -113,15 +115,13 @@ def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
     subkeyed = keys.openpgp("subkeyed")
     signing_subkey(subkeyed)
     lived(keys, "subkey-short", 10, 3650)
-    signing_subkey(keys.openpgp("subkey-short"), *fake(now() - 9 * DAY), expire="8d")
+    signing_subkey(keys.openpgp("subkey-short"), *frozen(now() - 9 * DAY), expire="8d")
     prolonged = lived(keys, "prolonged-later", 10, 9)
-    gpg(prolonged.home, *fake(now() - 8 * DAY), "--quick-set-expire", prolonged.fingerprint, "20y")
+    prolong(prolonged)
     for name, start, days in (("outlived", 10, 9), ("subkey-prolonged", 10, 3650)):
         identity = lived(keys, name, start, days)
-        subkey = signing_subkey(identity, *fake(now() - 9 * DAY), expire="0" if name == "outlived" else "8d")
-        older_copy(identity)
-        gpg(identity.home, *fake(now() - 8 * DAY), "--quick-set-expire", identity.fingerprint, "20y")
-        gpg(identity.home, *fake(now() - 8 * DAY), "--quick-set-expire", identity.fingerprint, "20y", subkey)
+        subkey = signing_subkey(identity, *frozen(now() - 9 * DAY), expire="0" if name == "outlived" else "8d")
+        prolong(identity, subkey)
     subkey_gone = keys.openpgp("subkey-gone")
     signing_subkey(subkey_gone)
     return (
@@ -135,14 +135,14 @@ def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
         PolicyKey("subkey-prolonged", older_copy(keys.openpgp("subkey-prolonged"))),  # and this one's subkey had
         PolicyKey("subkey-gone", with_subkey_revoked(subkey_gone)),
         PolicyKey("pensioner", keys.openpgp("pensioner").public, 'status = "retired"'),
-        PolicyKey("gone", revoked(keys.openpgp("gone", "ed25519", "0", *fake(now() - 30 * DAY)))),
+        PolicyKey("gone", revoked(keys.openpgp("gone", "ed25519", "0", *frozen(now() - 30 * DAY)))),
         PolicyKey("stolen", keys.openpgp("stolen").public, 'status = "compromised"'),
-        PolicyKey("former", keys.openpgp("former", "ed25519", "0", *fake(now() - 30 * DAY)).public,
+        PolicyKey("former", keys.openpgp("former", "ed25519", "0", *frozen(now() - 30 * DAY)).public,
                   f'status = "retired"\nvalid-until = {yesterday}'),
         PolicyKey("early", keys.openpgp("early").public, f"valid-from = {tomorrow}"),
-        PolicyKey("late", keys.openpgp("late", "ed25519", "0", *fake(now() - 30 * DAY)).public,
+        PolicyKey("late", keys.openpgp("late", "ed25519", "0", *frozen(now() - 30 * DAY)).public,
                   f"valid-from = {two_days_ago}\nvalid-until = {yesterday}"),
-        PolicyKey("aged", keys.openpgp("aged", "ed25519", "0", *fake(now() - 60 * DAY)).public),
+        PolicyKey("aged", keys.openpgp("aged", "ed25519", "0", *frozen(now() - 60 * DAY)).public),
     )  # fmt: skip
 
 
@@ -308,11 +308,11 @@ def _header(team: Team, name: str, line: bytes) -> bytes:
 def _at(team: Team, name: str, signer: str, days: float, sign: Callable[..., bytes] = by_gpg) -> bytes:
     """Give a tag that ``signer`` made ``days`` ago, by the tagger's word and by that of gpg's clock."""
     when = now() - days * DAY
-    return sign(team, payload(team, name, when=when), signer, *fake(when))
+    return sign(team, payload(team, name, when=when), signer, *frozen(when))
 
 
 def _dated(team: Team, name: str, tagged: float, signed: float, signer: str = "aged") -> bytes:
-    return by_gpg(team, payload(team, name, when=now() - tagged * DAY), signer, *fake(now() - signed * DAY))
+    return by_gpg(team, payload(team, name, when=now() - tagged * DAY), signer, *frozen(now() - signed * DAY))
 
 
 def _late_subkey(team: Team, name: str) -> bytes:

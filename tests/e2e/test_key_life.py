@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.hostile import BY_ID, DAY, by_gpg, exported, extended, fake, payload, stored
+from tests.e2e.hostile import BY_ID, DAY, by_gpg, exported, extended, payload, stored
 from tests.e2e.team import Team, finding, now
-from tests.support import KeyChain, gpg, run
+from tests.support import KeyChain, frozen, gpg, run
 
 pytestmark = pytest.mark.e2e
 
@@ -60,7 +60,7 @@ def test_a_published_tag_goes_to_another_remote_by_the_rules_of_history(
 
 def test_the_mending_words_bring_a_prolonged_key_into_the_policy(team: Team, keychain: KeyChain) -> None:
     """The key lives on, and the policy's copy of it does not know: the export that the refusal names does."""
-    key = keychain.openpgp("li-wei-prolonged", "ed25519", "9d", *fake(now() - 10 * DAY))
+    key = keychain.openpgp("li-wei-prolonged", "ed25519", "9d", *frozen(now() - 10 * DAY))
     copy = key.public
     text = team.policy.replace(keychain.openpgp("li-wei").fingerprint, key.fingerprint)
     team.repo.write(".ptguard/keys/li-wei.asc", copy)
@@ -68,7 +68,7 @@ def test_the_mending_words_bring_a_prolonged_key_into_the_policy(team: Team, key
     team.repo.commit("Another key")
     team.push("main")
     team.arm()
-    gpg(key.home, *fake(now() - 2 * DAY), "--quick-set-expire", key.fingerprint, "20y")
+    gpg(key.home, *frozen(now() - 2 * DAY), "--quick-set-expire", key.fingerprint, "20y")
     stored(team, "v2.9.0", by_gpg(team, payload(team, "v2.9.0"), "li-wei-prolonged"))
     team.guard("v2.9.0").refused("expired-key")
     fix = finding(team.verify("v2.9.0")[1], "signature")["fix"]

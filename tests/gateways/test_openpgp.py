@@ -16,7 +16,7 @@ from ptguard.gateways.process import Completed
 from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
 from ptguard.parse.openpgp import Packet, packets, primary_fingerprints, signature_packet
 from tests.armor import armor, packet
-from tests.support import KeyChain, OpenPgpIdentity, gpg
+from tests.support import KeyChain, OpenPgpIdentity, frozen, gpg
 
 PAYLOAD = b"object 0000\ntype commit\n\nRelease \xff\r\n"
 
@@ -211,20 +211,20 @@ def test_sha1_passes_gpg_only_where_it_is_not_called_weak(home: Path, keychain: 
 @pytest.fixture
 def short_lived(keychain: KeyChain) -> OpenPgpIdentity:
     """A key that lived from January 1st to 31st of 2024."""
-    return keychain.openpgp("short-lived", "ed25519", "30d", "--faked-system-time", "20240101T000000")
+    return keychain.openpgp("short-lived", "ed25519", "30d", *frozen("20240101T000000"))
 
 
 def test_a_key_that_has_expired_since_says_when(home: Path, short_lived: OpenPgpIdentity) -> None:
-    armored = short_lived.sign(PAYLOAD, "--faked-system-time", "20240110T000000")
+    armored = short_lived.sign(PAYLOAD, *frozen("20240110T000000"))
     found = good(BothWays(home, [key(short_lived)]).verify(PAYLOAD, armored))
     assert found.made_at == datetime(2024, 1, 10, tzinfo=UTC)
     assert found.expired_at == datetime(2024, 1, 31, tzinfo=UTC)
 
 
 def test_a_signature_after_the_expiry_in_the_policy_s_copy(home: Path, keychain: KeyChain) -> None:
-    identity = keychain.openpgp("prolonged", "ed25519", "30d", "--faked-system-time", "20240101T000000")
-    gpg(identity.home, "--faked-system-time", "20240105T000000", "--quick-set-expire", identity.fingerprint, "20y")
-    armored = identity.sign(PAYLOAD, "--faked-system-time", "20240301T000000")
+    identity = keychain.openpgp("prolonged", "ed25519", "30d", *frozen("20240101T000000"))
+    gpg(identity.home, *frozen("20240105T000000"), "--quick-set-expire", identity.fingerprint, "20y")
+    armored = identity.sign(PAYLOAD, *frozen("20240301T000000"))
     found = good(BothWays(home, [key(identity)]).verify(PAYLOAD, armored))
     assert found.made_at == datetime(2024, 3, 1, tzinfo=UTC)
     assert found.expired_at == datetime(2024, 1, 31, tzinfo=UTC)
@@ -233,8 +233,8 @@ def test_a_signature_after_the_expiry_in_the_policy_s_copy(home: Path, keychain:
 
 
 def test_an_expired_subkey_of_a_key_that_has_not_expired(home: Path, keychain: KeyChain) -> None:
-    identity = keychain.openpgp("short-subkey", "ed25519", "0", "--faked-system-time", "20240101T000000")
-    then = ("--faked-system-time", "20240102T000000!")
+    identity = keychain.openpgp("short-subkey", "ed25519", "0", *frozen("20240101T000000"))
+    then = frozen("20240102T000000")
     gpg(identity.home, *then, "--quick-add-key", identity.fingerprint, "ed25519", "sign", "10d")
     listing = gpg(identity.home, "--with-colons", "--list-keys").decode().splitlines()
     subkey = [line.split(":")[9] for line in listing if line.startswith("fpr")][1]
@@ -254,8 +254,8 @@ def test_a_revoked_key(home: Path, keychain: KeyChain) -> None:
 
 
 def test_an_expired_signature(home: Path, keychain: KeyChain) -> None:
-    identity = keychain.openpgp("long-lived", "ed25519", "0", "--faked-system-time", "20240101T000000")
-    armored = identity.sign(PAYLOAD, "--faked-system-time", "20240110T000000", "--default-sig-expire", "1d")
+    identity = keychain.openpgp("long-lived", "ed25519", "0", *frozen("20240101T000000"))
+    armored = identity.sign(PAYLOAD, *frozen("20240110T000000"), "--default-sig-expire", "1d")
     assert refused(BothWays(home, [key(identity)]).verify(PAYLOAD, armored)) == "outside-window"
 
 
