@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import containers, newgit
+from tests import containers, dockerd, newgit
 from tests.containers import Podman
+from tests.dockerd import Docker
 from tests.e2e.team import Team
 from tests.support import GITCONFIG, KeyChain, Repo, clean_environment, run
 
@@ -90,4 +91,18 @@ def podman(engine: Podman, env: dict[str, str], monkeypatch: pytest.MonkeyPatch)
         left = engine.containers()
         for name in left:
             engine("rm", "--force", "--time", "0", name, check=False)
+    assert left == [], "containers were left behind"
+
+
+@pytest.fixture
+def docker(engine: Podman, env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Docker]:
+    """A real dockerd; what a test leaves in it is done away with, and is a failure."""
+    with dockerd.docker(engine) as found:
+        for name, value in found.env.items():
+            monkeypatch.setenv(name, value)
+            env[name] = value
+        yield found
+        left = found.containers()
+        for name in left:
+            found("rm", "--force", name, check=False)
     assert left == [], "containers were left behind"

@@ -41,9 +41,15 @@ def until(met: Callable[[], bool], what: str, seconds: float = 30) -> None:
 
 @contextmanager
 def running(
-    *argv: str | Path, log: Path, ready: Callable[[], bool], env: Mapping[str, str] | None = None
+    *argv: str | Path,
+    log: Path,
+    ready: Callable[[], bool],
+    env: Mapping[str, str] | None = None,
+    patience: float = 5.0,
 ) -> Iterator[None]:
     """Run a program that stays in the foreground; it and what it started end with the block, or with this process.
+
+    It is killed where it has not ended ``patience`` seconds after it was asked to.
 
     Raises:
         RuntimeError: it ended before it was ready; its words are in ``log`` and in the error.
@@ -66,16 +72,16 @@ def running(
         until(settled, f"{words[0]} answers")
         yield
     finally:
-        _end(process)
+        _end(process, patience)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]", patience: float) -> None:
     """Ask the whole group to end; whatever is slow to is killed."""
-    for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 30.0)):
+    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 30.0)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
+            process.wait(seconds)
     # Workers that were not ours to wait for: init has them, and they are gone when their group is.
     until(lambda: not _group_lives(process.pid), f"the group of {process.args!r} ends")
 

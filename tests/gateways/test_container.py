@@ -1,11 +1,13 @@
 """docker and podman as they are called: what is asked of each, and what their answers mean."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from ptguard.errors import ToolFailedError, UsageError
-from ptguard.gateways.container import SOURCE, Container, Engine, EngineName
+from ptguard.gateways import container
+from ptguard.gateways.container import ENGINES, SOURCE, Container, Engine, EngineName
 from ptguard.model import ImageReference, Problem
 from ptguard.parse.image import parse_reference
 from ptguard.smoke.contained import ContainerRunner
@@ -37,10 +39,13 @@ def test_an_image_is_run_by_digest_without_network_mount_or_privileges(name: Eng
 
 
 def test_the_source_is_the_only_mount_and_is_read_only() -> None:
-    argv = Engine("docker").argv(replace(BOX, source=Path("/tmp/x/source")))
-    assert after(argv, "--volume") == [f"/tmp/x/source:{SOURCE}:ro,Z"]
-    assert after(argv, "--workdir") == [SOURCE]
-    assert after(argv, "--env") == ["PYTHONDONTWRITEBYTECODE=1"]
+    for name in ENGINES:
+        argv = Engine(name).argv(replace(BOX, source=Path("/tmp/x/source")))
+        assert after(argv, "--volume") == [f"/tmp/x/source:{SOURCE}:ro,Z"]
+        assert after(argv, "--workdir") == [SOURCE]
+        assert after(argv, "--env") == ["PYTHONDONTWRITEBYTECODE=1"]
+        seen = ["type=bind,source=/tmp/x/source,target=/ptguard/seen,readonly"]
+        assert after(argv, "--mount") == (seen if name == "docker" else [])
 
 
 @pytest.mark.parametrize(
@@ -120,6 +125,36 @@ def test_what_the_engine_says_is_shown_harmless(tmp_path: Path, monkeypatch: pyt
     stand_in(tmp_path, monkeypatch, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
     with pytest.raises(ToolFailedError, match="cannot say what"):
         Engine("docker").resolve(IMAGE)
+
+
+STUCK = 'case "$1" in ps) echo 1234 ;; run) exit 0 ;; *) echo "Error response from daemon: busy" >&2; exit 1 ;; esac'
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_container_that_cannot_be_done_away_with_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: EngineName
+) -> None:
+    stand_in(tmp_path, monkeypatch, name, STUCK)
+    monkeypatch.setattr(container, "_REMOVE", 0.5)
+    assert not Engine(name).remove(BOX, cut_off=False)
+    runner, said = ContainerRunner(Engine(name), tmp_path, None, "cpu"), list[str]()
+    monkeypatch.setattr(runner, "_image", IMAGE)
+    with pytest.raises(ToolFailedError, match="without an answer"):
+        runner.probe(Asked("none", "full", 60), said.append)
+    (line,) = said
+    assert re.fullmatch(rf"the container (ptguard-\w+) is still there: {name} rm --force \1", line)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_container_that_is_gone_is_not_looked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: EngineName
+) -> None:
+    """Only where docker was cut off is it asked for the name, to see whether it is still at it."""
+    stand_in(tmp_path, monkeypatch, name, f'echo "$1" >>{tmp_path}/asked')
+    assert Engine(name).remove(BOX, cut_off=False)
+    assert Engine(name).remove(BOX, cut_off=True)
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked == ["rm", "ps", "rm", "ps", *(["create", "rm"] if name == "docker" else [])]
 
 
 def reference(text: str) -> ImageReference:

@@ -24,11 +24,12 @@ EngineName = Literal["docker", "podman"]
 ENGINES: Final[tuple[EngineName, ...]] = ("docker", "podman")
 SOURCE: Final = "/ptguard/source"
 """Where the source tree is mounted, read-only, for the project's own check."""
+_SEEN: Final = "/ptguard/seen"
 
 _ASK: Final = 20.0
 _PULL: Final = 3600.0
 _REMOVE: Final = 60.0
-_TRIES, _PAUSE = 20, 0.25
+_PAUSE: Final = 0.25
 _GRACE: Final = 30
 _LIMIT: Final = 1 << 22
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -125,22 +126,44 @@ class Engine:
             words += ["--timeout", str(int(container.seconds) + _GRACE), "--http-proxy=false"]
         if container.source is not None:
             words += ["--volume", f"{container.source}:{SOURCE}:ro,Z", "--workdir", SOURCE]
+            if self.name == "docker":
+                # --volume makes an empty folder where dockerd runs elsewhere and does not see this one, and any command
+                # might pass in it; --mount refuses to, but knows no SELinux label (Z): so docker is asked for both.
+                words += ["--mount", f"type=bind,source={container.source},target={_SEEN},readonly"]
             words += ["--env", "PYTHONDONTWRITEBYTECODE=1"]
         image = f"{container.image.repository}@{container.image.digest}"
         return [*words, "--entrypoint", container.entrypoint, image, *container.argv]
 
-    def remove(self, name: str) -> None:
-        """Do away with the container ``name``, running or not; it is no error that there is none.
+    def remove(self, container: Container, *, cut_off: bool) -> bool:
+        """Do away with ``container``, running or not, and tell whether it is gone; it is no error that there is none.
 
         The engine may be at it already (``--rm``) and refuse a second hand, so it is looked whether it is gone.
+        ``cut_off``: its client was ended before its time, so docker may still be making what nobody waits for.
         """
-        words = ("rm", "--force", "--time", "0", "--ignore", name) if self.name == "podman" else ("rm", "--force", name)
-        for _ in range(_TRIES):
+        force = ("--force", "--time", "0", "--ignore") if self.name == "podman" else ("--force",)
+        deadline = time.monotonic() + _REMOVE
+        while True:
             with suppress(PtguardError):
-                self._ask(*words, timeout=_REMOVE)
-                if not self.stands(name):
-                    return
+                self._ask("rm", *force, container.name, timeout=_REMOVE)
+                if not self.stands(container.name) and not (cut_off and self._being_made(container)):
+                    return True
+            if time.monotonic() > deadline:
+                return False
             time.sleep(_PAUSE)
+
+    def _being_made(self, container: Container) -> bool:
+        """Tell whether docker is still making ``container``: its name is taken then, although none is listed.
+
+        Where it is not, the name is ours now, and a request that comes late is refused until this one is gone again.
+        """
+        if self.name == "podman":  # what makes a container there has been ended with its client
+            return False
+        image = f"{container.image.repository}@{container.image.digest}"
+        words = ("--name", container.name, "--network", "none", "--pull", "never", "--entrypoint", "/", image)
+        taken = self._ask("create", *words, timeout=_REMOVE)
+        if taken.returncode == 0:
+            self._ask("rm", "--force", container.name, timeout=_REMOVE)
+        return b"already in use" in taken.stderr
 
     def stands(self, name: str) -> bool:
         """Tell whether there is a container called ``name``, running or not."""
