@@ -33,6 +33,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "newer",
         "collect",
         "collect_branch",
+        "collect_image",
         "collect_signature",
         "collect_smoke",
         "receipts",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ptguard.collect_branch import Branches, branch_lines
+from ptguard.collect_image import MAX_SOURCE_BYTES, declared_images
 from ptguard.collect_signature import MAX_AHEAD, Signatures
 from ptguard.errors import GitError, PtguardError
 from ptguard.gateways.catfile import Info
@@ -36,7 +37,6 @@ from ptguard.model import (
 )
 from ptguard.newer import MANY, Newer
 from ptguard.parse.changelog import MAX_CHANGELOG_BYTES, parse_changelog
-from ptguard.parse.declared import declared_image, expected_facts, missing_source, split_source
 from ptguard.parse.tag import parse_tag, too_large
 from ptguard.parse.version import declared_version, source_path
 from ptguard.policy import changelog_paths, match_rule, version_sources
@@ -46,7 +46,6 @@ from ptguard.snapshot import Snapshot
 from ptguard.value import replace, value
 
 T = TypeVar("T")
-MAX_SOURCE_BYTES: Final = 1 << 20
 MAX_PEELED: Final = 1 << 16
 MAX_PEELED_BYTES: Final = 1 << 24
 
@@ -301,23 +300,7 @@ class Collector:
         policy = self.scene.policy.image
         if policy is None:
             return Problem("no-source", "the policy has no [image] section", status=Status.ERROR)
-        snapshot = self.snapshot(commit)
-        pyproject = snapshot.file("pyproject.toml", MAX_SOURCE_BYTES)
-        if isinstance(pyproject, Problem) and pyproject.reason != "missing-file":
-            return (replace(pyproject, reason="unresolvable"),)  # it may hold expectations that nobody could read
-        expect = None if isinstance(pyproject, Problem) else expected_facts(pyproject.data)
-        if isinstance(expect, Problem):
-            return (expect,)
-        found: list[DeclaredImage | Problem] = []
-        for path in policy.sources:
-            file = snapshot.file(split_source(path)[0], MAX_SOURCE_BYTES)
-            if isinstance(file, Problem):
-                found.append(
-                    missing_source(path, commit) if file.reason == "missing-file" else replace(file, reason="missing")
-                )
-            else:
-                found.append(declared_image(path, file.data, commit, expect))
-        return tuple(found)
+        return declared_images(self.snapshot(commit), policy.sources)
 
     def _smoke(self, commit: Oid) -> SmokeEvidence | Problem:
         from ptguard.collect_smoke import smoke_evidence

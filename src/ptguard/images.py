@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ptguard.collect import MAX_SOURCE_BYTES, Collector, Scene
+from ptguard.collect import Collector, Scene
+from ptguard.collect_image import MAX_SOURCE_BYTES
 from ptguard.errors import UsageError
 from ptguard.gateways.files import read_regular, write_whole
 from ptguard.gateways.git import Git
 from ptguard.judging import Request, known_clone, temporary_home, trusted_policy
 from ptguard.model import TAG_PREFIX, DeclaredImage, ImageFacts, ImageReference, Location, Mode, Problem
-from ptguard.parse.declared import declared_image, split_source
+from ptguard.parse.declared import declared_image, images_in, split_source
 from ptguard.parse.image import facts_of, parse_reference
+from ptguard.parse.overrides import override_sources
 from ptguard.parse.pinning import pinned
 from ptguard.text import diff, shown
 from ptguard.trust import client_policy
@@ -72,6 +74,7 @@ def pins(request: Request, top: Path, sources: Sequence[str], digest: str | None
         sources = policy.image.sources if policy.image else ()
     if not sources:
         raise UsageError("the policy names no image source", fix="ptguard image pin --source Dockerfile")
+    sources = (*sources, *_overrides(top, sources))
     texts = {path: _read(top, path) for path in dict.fromkeys(split_source(source)[0] for source in sources)}
     first = declared_image(sources[0], texts[split_source(sources[0])[0]], None, None)
     if isinstance(first, Problem):
@@ -90,6 +93,17 @@ def pins(request: Request, top: Path, sources: Sequence[str], digest: str | None
         files[path] = new
     changed = {path: data for path, data in files.items() if data != texts[path]}
     return Pinning(image, changed, "".join(diff(path, texts[path], data) for path, data in changed.items()))
+
+
+def _overrides(top: Path, sources: Sequence[str]) -> Sequence[str]:
+    """Give what compose lays over ``sources``, as sources of their own, where that declares an image as well."""
+    found = []
+    for override in dict.fromkeys(each for source in sources for each in override_sources(source)):
+        data = read_regular(top, split_source(override)[0], MAX_SOURCE_BYTES)
+        said = data if isinstance(data, Problem) else images_in(override, data)
+        if not (isinstance(said, Problem) and said.reason in ("missing", "missing-file")):
+            found.append(override)
+    return found
 
 
 def _digest(image: ImageReference, digest: str | None) -> str:

@@ -131,3 +131,30 @@ def test_what_cannot_be_pinned_is_refused_and_nothing_is_written(team: Team, tmp
     done = team.repo.ptguard("image", "pin", "--digest", digest, "--update")
     assert done.returncode == 2 and "symbolic link" in done.stderr
     assert (tmp_path / "outside").read_bytes() == before
+
+
+def test_what_compose_lays_over_its_file_is_shown_and_pinned_too(team: Team, hub: Registry) -> None:
+    name = f"{hub.host}/team/laid:1"
+    digest = hub.push("team/laid:1", "laid over")
+    team.change_policy('sources = ["Dockerfile"]', 'sources = ["deploy/compose.yml:net"]')
+    text = f"services:\n  net:\n    image: {name}\n  db:\n    image: postgres:16\n"
+    team.repo.write("deploy/compose.yml", text)
+    team.repo.write("deploy/docker-compose.override.yaml", text.replace("services", "# local\nservices"))
+    team.repo.write("deploy/compose.override.yml", "services:\n  net:\n    environment: {A: b}\n")
+    done = team.repo.ptguard("image", "pin")
+    assert done.returncode == 0, done.stderr
+    for path in ("deploy/compose.yml", "deploy/docker-compose.override.yaml"):
+        assert f"    image: {name}@{digest}\n" in (team.repo.path / path).read_text()
+        assert f"+++ b/{path}" in done.stdout
+    assert "compose.override.yml" not in done.stdout.replace("docker-compose.override", "")
+    assert "pinned already" in team.repo.ptguard("image", "pin").stdout
+    team.settle("Pin it")
+    assert team.repo.ptguard("image", "show").stdout.startswith(f"deploy/compose.yml:net:3  {name}@{digest}")
+    team.repo.write("deploy/compose.override.yml", "services:\n  net:\n    image: python:3.11\n")
+    done = team.repo.ptguard("image", "pin")
+    assert done.returncode == 2
+    assert "deploy/compose.override.yml:net declares python:3.11, not " in done.stderr
+    team.settle("Another one")
+    done = team.repo.ptguard("image", "show")
+    assert done.returncode == 1
+    assert "conflict: deploy/compose.override.yml:3, which docker compose lays over deploy/compose.yml:3" in done.stdout

@@ -32,6 +32,18 @@ def policy(old: str, new: str) -> Callable[[Team], None]:
     return lambda team: team.change_policy(old, new)
 
 
+def compose(first: str, over: str) -> Callable[[Team], None]:
+    """Let a compose file declare the image, and lay another one over it as docker compose does by itself."""
+
+    def act(team: Team) -> None:
+        if NAMED in team.policy:
+            team.change_policy(NAMED, 'sources = ["compose.yml:net"]')
+        team.repo.write("compose.yml", f"services:\n  net:\n    image: {first}\n")
+        team.repo.write("compose.override.yml", f"services:\n  net:\n    {over}\n  db:\n    image: postgres:16\n")
+
+    return act
+
+
 def both(*acts: Callable[[Team], None]) -> Callable[[Team], None]:
     return lambda team: void(*(act(team) for act in acts))
 
@@ -51,6 +63,7 @@ class Row:
     """The image that the record of the good neighbour was made in."""
 
 
+PIN = f"{IMAGE}@{DIGEST}"
 NAMED = 'sources = ["Dockerfile"]'
 LAX = policy(NAMED, f"{NAMED}\nrequire-digest = false")
 PINNED = dockerfile(f"FROM {IMAGE}@{DIGEST}\n")
@@ -69,6 +82,9 @@ ROWS = (
         project('[tool.ptguard.expect]\ncuda = "12.6"\n', "Dockerfile"),
         project('[tool.ptguard.expect]\ncuda = "12.8"\n', "Dockerfile"),
     ),
+    Row("conflict", compose(PIN, f"image: {OTHER}@{DIGEST}"), compose(PIN, f"image: {PIN}")),
+    Row("not-pinned", compose(PIN, f"image: {IMAGE}"), compose(PIN, "environment: {A: b}")),
+    Row("unresolvable", compose(PIN, "build: ."), compose(PIN, "command: train")),
     Row("unresolvable", dockerfile("ARG BASE\nFROM $BASE\n"), dockerfile(f"ARG BASE={IMAGE}@{DIGEST}\nFROM $BASE\n")),
     Row("unresolvable", dockerfile("FROM pytorch/pytorch:{{ tag }}\n"), PINNED),
     Row("not-pinned", dockerfile(f"FROM {IMAGE}\n"), PINNED),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ptguard.collect import MAX_SOURCE_BYTES
+from ptguard.collect_image import MAX_SOURCE_BYTES
 from ptguard.errors import UsageError
 from ptguard.gateways.git import Git
 from ptguard.judging import Request, judge_planned

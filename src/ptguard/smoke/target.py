@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from ptguard.collect import MAX_SOURCE_BYTES
+from ptguard.collect_image import declared_images
 from ptguard.errors import UsageError
 from ptguard.gateways.git import Git
 from ptguard.model import BRANCH_PREFIX, DeclaredImage, ImageReference, Policy, Problem, RemoteState
-from ptguard.parse.declared import declared_image, expected_facts, split_source
 from ptguard.parse.image import parse_reference
 from ptguard.remotes import Clone, chosen
 from ptguard.snapshot import Snapshot
@@ -50,14 +49,7 @@ def _declared(git: Git, policy: Policy) -> DeclaredImage | Problem | None:
         raise UsageError("there is no commit yet that could be tried", fix="git commit")
     if not policy.image.sources:
         return Problem("no-source", "[image] sources is empty", fix='sources = ["Dockerfile"] under [image]')
-    snapshot = Snapshot(git, commit)
-    pyproject = snapshot.file("pyproject.toml", MAX_SOURCE_BYTES)
-    expect = None if isinstance(pyproject, Problem) else expected_facts(pyproject.data)
-    if isinstance(expect, Problem):
-        return expect
-    source = policy.image.sources[0]
-    file = snapshot.file(split_source(source)[0], MAX_SOURCE_BYTES)
-    return file if isinstance(file, Problem) else declared_image(source, file.data, commit, expect)
+    return declared_images(Snapshot(git, commit), policy.image.sources[:1])[0]
 
 
 def reference(text: str | None) -> ImageReference | None:
