@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ptguard.collect import Collector, Scene
 from ptguard.collect_image import MAX_SOURCE_BYTES
-from ptguard.errors import UsageError
+from ptguard.errors import ToolFailedError, UsageError
 from ptguard.gateways.files import read_regular, write_whole
 from ptguard.gateways.git import Git
 from ptguard.judging import Request, known_clone, temporary_home, trusted_policy
@@ -14,7 +14,7 @@ from ptguard.parse.declared import declared_image, images_in, split_source
 from ptguard.parse.image import facts_of, parse_reference
 from ptguard.parse.overrides import override_sources
 from ptguard.parse.pinning import pinned
-from ptguard.text import diff, shown
+from ptguard.text import diff, sh, shown
 from ptguard.trust import client_policy
 from ptguard.value import replace, value
 
@@ -41,7 +41,8 @@ def at_commit(request: Request, tag: str | None) -> list[Row]:
         commit = git.resolve(f"{TAG_PREFIX + tag if tag else 'HEAD'}^{{commit}}")
         if commit is None:
             raise UsageError(
-                f"there is no tag {shown(tag)} here" if tag else "there is no commit yet", fix="git tag --list"
+                f"there is no tag {shown(tag)} here" if tag else "there is no commit yet",
+                fix="git tag --list   # an image is told by its : or @: ptguard image show REPOSITORY:TAG",
             )
         if policy.image is None or not policy.image.sources:
             raise UsageError("the policy names no image source", fix="add [image] with sources to the policy")
@@ -82,8 +83,8 @@ def pins(request: Request, top: Path, sources: Sequence[str], digest: str | None
     image = replace(first.reference, digest=_digest(first.reference, digest))
     held = first.reference.digest
     if held not in (None, image.digest) and not update:
-        words = f"{first.reference.repository}:{first.reference.tag} is {image.digest} now, {held} is declared"
-        return Pinning(image, {}, "", f"{words}: --update takes the new one")
+        name, now = replace(first.reference, digest=None), "asked for" if digest else "what its tag has now"
+        return Pinning(image, {}, "", f"{name} is pinned to {held} already, and {image.digest} is {now}")
     files = dict(texts)
     for source in sources:
         path = split_source(source)[0]
@@ -110,7 +111,12 @@ def _digest(image: ImageReference, digest: str | None) -> str:
     if digest is None:
         from ptguard.gateways.registry import resolve
 
-        return resolve(replace(image, digest=None)).digest
+        asked = replace(image, digest=None)
+        try:
+            return resolve(asked).digest
+        except ToolFailedError as error:
+            fix = "ptguard image pin --digest sha256:…   # as a machine that reaches the registry is told: "
+            raise ToolFailedError(error.message, fix=fix + sh("ptguard", "image", "resolve", str(asked))) from error
     found = parse_reference(f"{image.repository}@{digest}")
     if isinstance(found, Problem) or found.digest is None:
         raise UsageError(f"{shown(digest, 100)} is no digest", fix="ptguard image pin --digest sha256:…")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.team import IMAGE, Team
+from tests.loopback import free_port
 from tests.registry import Registry, registry
 
 
@@ -45,7 +46,12 @@ def test_what_a_name_says_and_what_is_no_name(team: Team) -> None:
     done = team.repo.ptguard("image", "show", "pytorch/pytorch:2.9.0-cuda11-8-devel")
     assert done.returncode == 1
     assert "2.9.0-cuda11-8-devel is no release tag of docker.io/pytorch/pytorch" in done.stdout
-    assert team.repo.ptguard("image", "show", "v9").returncode == 2
+    done = team.repo.ptguard("image", "show", "python:3.11")
+    assert done.stdout == "docker.io/library/python:3.11\n  not pinned; its name says nothing\n"
+    for no_tag in ("v9", "pytorch/pytorch"):
+        done = team.repo.ptguard("image", "show", no_tag)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"there is no tag {no_tag} here" in done.stderr and "show REPOSITORY:TAG" in done.stderr
     assert team.repo.ptguard("image", "resolve", "NOT:an:image").returncode == 2
 
 
@@ -74,7 +80,11 @@ def test_a_tag_is_pinned_and_a_moved_one_is_told(team: Team, hub: Registry) -> N
     after = hub.push("team/train:1", "second", index=True)
     done = team.repo.ptguard("image", "pin")
     assert done.returncode == 1
-    assert f"is {after} now, {digest} is declared: --update" in done.stderr
+    assert f"{name} is pinned to {digest} already, and {after} is what its tag has now" in done.stderr
+    assert "  mend      ptguard image pin --update   #" in done.stderr
+    done = team.repo.ptguard("image", "pin", "--digest", after)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"and {after} is asked for\n  mend      ptguard image pin --update --digest {after}   #" in done.stderr
     assert team.repo.ptguard("image", "pin", "--update").returncode == 0
     assert after.encode() in (team.repo.path / "Dockerfile").read_bytes()
 
@@ -112,6 +122,17 @@ def test_a_record_of_the_old_digest_does_not_prove_the_new_one(team: Team, hub: 
     settle_for(json.loads(team.repo.ptguard("image", "show", "--format", "json").stdout)["images"][0]["image"])
     team.tag()
     team.guard("v2.9.0").accepted("v2.9.0")
+
+
+def test_without_a_network_it_is_said_how_to_pin_all_the_same(team: Team) -> None:
+    declare(team, f"FROM 127.0.0.1:{free_port()}/team/train:1\n")
+    done = team.repo.ptguard("image", "pin")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "cannot be reached: " in done.stderr
+    assert "  mend      ptguard image pin --digest sha256:…   #" in done.stderr
+    digest = "sha256:" + "5" * 64
+    assert team.repo.ptguard("image", "pin", "--digest", digest).returncode == 0
+    assert digest in (team.repo.path / "Dockerfile").read_text()
 
 
 def test_what_cannot_be_pinned_is_refused_and_nothing_is_written(team: Team, tmp_path: Path) -> None:

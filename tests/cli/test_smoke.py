@@ -1,6 +1,7 @@
 """`ptguard smoke` for real: run, signed, verified, committed, and judged by the guard itself."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -209,6 +210,26 @@ def test_output_and_folders(lab: Lab, tmp_path: Path) -> None:
 )
 def test_what_cannot_count_is_refused_before_it_runs(lab: Lab, args: list[str], image: str | None, words: str) -> None:
     refused(lab.smoke(*args, image=image), words, lab)
+
+
+def test_another_image_is_mended_by_a_call_of_the_same_runner(lab: Lab) -> None:
+    done = lab.smoke(image="registry.example.com/team/train:2.8")
+    refused(done, f"HEAD declares {IMAGE}, the run would be one in registry.example.com/team/train:2.8", lab)
+    assert f"  mend      ptguard smoke --runner local --image {IMAGE}\n" in done.stderr
+
+
+def test_where_no_engine_answers_it_is_said_that_this_machine_is_meant(lab: Lab, tmp_path: Path) -> None:
+    """Whoever has docker and forgot to start it must not read of local only."""
+    for engine in ("docker", "podman"):
+        (tmp_path / engine).write_text("#!/bin/sh\necho it does not run >&2\nexit 1\n")
+        (tmp_path / engine).chmod(0o755)
+    sign = str(lab.keys.ssh("gpu").private)
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    done = lab.repo.ptguard("smoke", "--sign", sign, "--python", sys.executable, env=env)
+    refused(done, "it is not said which image this machine runs", lab)
+    assert "neither docker nor podman answers here, so this machine is tried as it is (local)" in done.stderr
+    done = lab.smoke()
+    assert done.returncode == 0 and "neither docker nor podman" not in done.stderr
 
 
 def test_a_key_that_may_not_vouch_is_refused_before_the_run(lab: Lab) -> None:

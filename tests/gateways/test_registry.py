@@ -58,16 +58,19 @@ def test_what_is_not_there(plain: Registry) -> None:
         image(plain.host, path="no/such"),
         replace(image(plain.host), digest="sha256:" + "0" * 64),
     ):
-        with pytest.raises(UsageError, match=r"127\.0\.0\.1:\d+ has no 127"):
+        with pytest.raises(UsageError, match=r"127\.0\.0\.1:\d+ has no 127") as caught:
             resolve(wanted)
+        assert str(caught.value.fix).startswith(f"skopeo list-tags docker://{wanted.repository}   #")
 
 
 def test_a_registry_that_asks_for_a_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with registry(tmp_path / "registry", login=("li", SECRET)) as found:
         digest = found.push("team/train:1", "one")
-        with pytest.raises(UsageError, match="may not be read: ") as caught:
+        with pytest.raises(
+            UsageError, match=r"may not be read, or there is no such repository: .* answers 401"
+        ) as caught:
             resolve(image(found.host))
-        assert caught.value.fix == f"docker login {found.host}"
+        assert caught.value.fix == f"docker login {found.host}   # if the name is right"
         monkeypatch.setenv("DOCKER_CONFIG", str(found.config(tmp_path / "docker")))
         assert resolve(image(found.host)).digest == digest
         wrong = replace_login(tmp_path / "docker", found.host, "li", "wrong")

@@ -52,6 +52,21 @@ class LazyGroup(click.Group):
             raise TypeError(f"{__name__}.{module}.command is no click command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Give the command that ``args`` begins with; where there is none, the error names the one that is near.
+
+        Click looks among commands that are imported, and here none is.
+        """
+        if args[0] not in self.modules:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], self.modules, 1)
+            if near:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ptguard")

@@ -8,7 +8,7 @@ import click
 
 from ptguard.cli.common import choice, in_folder, policy_choice
 from ptguard.errors import ExitCode, PtguardError, UsageError
-from ptguard.text import shown
+from ptguard.text import sh, shown
 
 if TYPE_CHECKING:
     from ptguard.model import DeclaredImage, ImageFacts, ImageReference, Problem
@@ -124,7 +124,7 @@ def _lines(source: str, found: "DeclaredImage | Problem") -> list[str]:
     facts = ", ".join(f"{name} {said}" for name, said in _facts(found.facts).items())
     pinned = "pinned" if found.reference.digest else "not pinned"
     return [
-        f"{where}  {found.reference}",
+        str(found.reference) if where == str(found.reference) else f"{where}  {found.reference}",
         f"  {pinned}; {f'its name says {facts}' if facts else 'its name says nothing'}",
     ]
 
@@ -160,7 +160,8 @@ def pin(
         raise UsageError("a bare repository has no work tree to change", fix="git clone …")
     change = pins(request_now(top, choice(policy_ref, policy_file)), top, sources, digest, update=update)
     if change.moved is not None:
-        click.echo(f"ptguard: {change.moved}", err=True)
+        again = sh("ptguard", "image", "pin", "--update", *(("--digest", digest) if digest else ()))
+        click.echo(f"ptguard: {change.moved}\n  mend      {again}   # with --source and -C as before", err=True)
         return ExitCode.REFUSED
     click.echo(change.diff, nl=False)
     if not change.files:

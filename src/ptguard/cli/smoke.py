@@ -93,6 +93,8 @@ def command(
     named = choice(policy_ref, policy_file)
     target = find_target(root, named)
     chosen = pick(runner, root, python, target.policy.smoke.device if target.policy.smoke else "cpu")
+    if runner == "auto" and chosen.name == "local":
+        _say("neither docker nor podman answers here, so this machine is tried as it is (local)")
     order = Order(
         root,
         target.policy,

@@ -85,10 +85,12 @@ def resolve(reference: ImageReference) -> Resolved:
 def _refusal(reference: ImageReference, answer: _Answer) -> UsageError | ToolFailedError:
     host, name = reference.repository.partition("/")[0], shown(str(reference))
     if answer.status == 404:
-        return UsageError(f"{shown(host)} has no {name}", fix="name a tag that the registry lists")
+        tags = sh("skopeo", "list-tags", f"docker://{reference.repository}")
+        return UsageError(f"{shown(host)} has no {name}", fix=f"{tags}   # names the tags that there are")
     if answer.status in (401, 403):
         login = sh("docker", "login", *([] if host == "docker.io" else [host]))
-        return UsageError(f"{name} may not be read: {shown(host)} answers {answer.status}", fix=login)
+        words = f"{name} may not be read, or there is no such repository: {shown(host)} answers {answer.status}"
+        return UsageError(words, fix=f"{login}   # if the name is right")
     if answer.status == 429:
         words = f"{shown(host)} answers no more for now: too many requests"
         return ToolFailedError(words, fix=sh("docker", "login") + "   # gives a higher limit; or wait")

@@ -137,9 +137,9 @@ def _image(order: Order, smoke: SmokePolicy, runner: Runner) -> ImageReference |
                 fix=sh("ptguard", "smoke", "--image", str(declared.reference), "--runner", "local"),
             )
         asked = declared.reference
-    _refuse_other(asked, declared)
+    _refuse_other(asked, declared, runner)
     image = runner.resolve(asked if runner.name == "local" else _pinned(asked, declared))
-    _refuse_other(image, declared)
+    _refuse_other(image, declared, runner)
     if image is not None and not (image.digest or "").startswith("sha256:"):
         raise UsageError("the image's digest is no sha256", fix=f"ptguard smoke --image {image.repository}@sha256:…")
     if weak(runner.digest_source, smoke.image_from):
@@ -165,7 +165,7 @@ def _pinned(asked: ImageReference | None, declared: DeclaredImage | None) -> Ima
     return replace(asked, digest=declared.reference.digest)
 
 
-def _refuse_other(image: ImageReference | None, declared: DeclaredImage | None) -> None:
+def _refuse_other(image: ImageReference | None, declared: DeclaredImage | None, runner: Runner) -> None:
     if image is None or declared is None:
         return
     wanted = declared.reference
@@ -173,7 +173,7 @@ def _refuse_other(image: ImageReference | None, declared: DeclaredImage | None) 
     if wrong is not None and not (wrong == "wrong-digest" and image.digest is None):
         raise UsageError(
             f"HEAD declares {shown(str(wanted))}, the run would be one in {shown(str(image))}",
-            fix=sh("ptguard", "smoke", "--image", str(wanted)),
+            fix=sh("ptguard", "smoke", "--runner", runner.name, "--image", str(wanted)),
         )
 
 
