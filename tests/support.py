@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
+import jsonschema
 from click.testing import CliRunner
 
 from ptguard.cli import cli
+from ptguard.resources import resource
 
 CLEAN = ("GIT_", "GNUPGHOME", "GPG_", "SSH_", "PRE_COMMIT", "PTGUARD_", "XDG_")
 
@@ -214,6 +217,12 @@ class Repo:
             sys.executable, "-I", "-m", "ptguard", *args,
             cwd=self.path, env={**self.env, **(env or {})}, check=False, stdin=stdin,
         )  # fmt: skip
+
+
+def held_against(schema: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Give ``document`` back, which is as the JSON Schema of the file ``schema`` has it that ships with ptguard."""
+    jsonschema.Draft202012Validator(json.loads(resource(f"schema/{schema}").read_text("utf-8"))).validate(document)
+    return document
 
 
 def refs(repository: Path, env: Mapping[str, str]) -> dict[str, str]:

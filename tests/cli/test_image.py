@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.team import IMAGE, Team
 from tests.loopback import free_port
 from tests.registry import Registry, registry
+from tests.support import held_against
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +24,12 @@ def team(template: Team, tmp_path: Path, env: dict[str, str]) -> Team:
     return template.copy_to(tmp_path / "team", env)
 
 
+def shown(team: Team, *args: str) -> dict[str, Any]:
+    """Give the document of ``ptguard image show``, as its schema has it."""
+    done = team.repo.ptguard("image", "show", *args, "--format", "json")
+    return held_against("image-show-1.json", json.loads(done.stdout))
+
+
 def test_what_is_declared_is_shown_with_its_place(team: Team) -> None:
     done = team.repo.ptguard("image", "show")
     assert done.returncode == 0, done.stderr
@@ -32,12 +40,14 @@ def test_what_is_declared_is_shown_with_its_place(team: Team) -> None:
     team.repo.write("Dockerfile", "FROM python:3.11\n")
     team.repo.commit()
     assert team.repo.ptguard("image", "show", "v2.9.0").stdout == done.stdout
-    (row,) = json.loads(team.repo.ptguard("image", "show", "--format", "json").stdout)["images"]
+    (row,) = shown(team)["images"]
     assert (row["image"], row["pinned"], row["line"]) == ("docker.io/library/python:3.11", False, 1)
     team.repo.write("Dockerfile", "FROM $X\n")
     team.repo.commit()
     done = team.repo.ptguard("image", "show")
     assert done.returncode == 1 and "unresolvable: " in done.stdout
+    (row,) = shown(team)["images"]
+    assert (row["source"], row["problem"]["reason"]) == ("Dockerfile", "unresolvable")
 
 
 def test_what_a_name_says_and_what_is_no_name(team: Team) -> None:
@@ -52,6 +62,9 @@ def test_what_a_name_says_and_what_is_no_name(team: Team) -> None:
         done = team.repo.ptguard("image", "show", no_tag)
         assert (done.returncode, done.stdout) == (2, "")
         assert f"there is no tag {no_tag} here" in done.stderr and "show REPOSITORY:TAG" in done.stderr
+        assert shown(team, no_tag)["error"]["message"] == f"there is no tag {no_tag} here"
+    assert shown(team, "python:3.11")["images"][0]["pinned"] is False
+    assert shown(team, "pytorch/pytorch:2.9.0-cuda11-8-devel")["images"][0]["problem"]["reason"] == "invalid-reference"
     assert team.repo.ptguard("image", "resolve", "NOT:an:image").returncode == 2
 
 
@@ -97,7 +110,7 @@ def test_a_record_of_the_old_digest_does_not_prove_the_new_one(team: Team, hub: 
     statement = team.record()
     before = team.repo.ptguard("image", "show", "--format", "json")
     team.repo.commit("Pin")
-    held = json.loads(team.repo.ptguard("image", "show", "--format", "json").stdout)["images"][0]["image"]
+    held = shown(team)["images"][0]["image"]
     assert before.returncode == 0
 
     def settle_for(image: str) -> None:
@@ -119,7 +132,7 @@ def test_a_record_of_the_old_digest_does_not_prove_the_new_one(team: Team, hub: 
     settle_for(held)
     team.tag()
     team.guard("v2.9.0").refused("wrong-digest")
-    settle_for(json.loads(team.repo.ptguard("image", "show", "--format", "json").stdout)["images"][0]["image"])
+    settle_for(shown(team)["images"][0]["image"])
     team.tag()
     team.guard("v2.9.0").accepted("v2.9.0")
 

@@ -2,18 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ptguard.errors import ExitCode
 from ptguard.parse.smoke import canonical, pae
 from tests.e2e.team import DIGEST, IMAGE, RECORD, Team
-from tests.support import run
+from tests.support import held_against, run
 
 
 @pytest.fixture
 def team(template: Team, tmp_path: Path, env: dict[str, str]) -> Team:
     return template.copy_to(tmp_path / "team", env)
+
+
+def shown(text: str) -> dict[str, Any]:
+    """Give the document that ``text`` is, as its schema has it."""
+    return held_against("smoke-show-1.json", json.loads(text))
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -85,7 +91,7 @@ def test_records_of_a_tag_and_of_head(team: Team) -> None:
     assert team.repo.ptguard("smoke", "show").returncode == ExitCode.REFUSED  # what is not committed does not count
     team.repo.write(".ptguard/other/deep.json", canonical(team.record()))
     team.repo.commit("Two of them")
-    found = json.loads(team.repo.ptguard("smoke", "show", "--format", "json").stdout)
+    found = shown(team.repo.ptguard("smoke", "show", "--format", "json").stdout)
     assert found["schema"] == "ptguard.smoke-show/1"
     assert [one["path"] for one in found["records"]] == [".ptguard/other/deep.json", RECORD]
     assert [one["signature"]["state"] for one in found["records"]] == ["none", "good"]
@@ -130,7 +136,7 @@ def test_a_signature_that_does_not_count_is_told_so(team: Team, spoil: str) -> N
         signature.write_text("garbage\n")
     done = team.repo.ptguard("smoke", "show", RECORD, "--format", "json")
     assert done.returncode == 0, done.stderr
-    (one,) = json.loads(done.stdout)["records"]
+    (one,) = shown(done.stdout)["records"]
     words = {"signer": "unknown-signer", "bytes": "bad-signature", "none": "unsigned", "garbage": "malformed"}
     assert one["signature"]["words"].startswith(words[spoil])
     assert one["signature"]["state"] == ("none" if spoil == "none" else "bad")
@@ -189,7 +195,7 @@ def test_what_cannot_be_shown_is_a_wrong_call(team: Team, args: tuple[str, ...],
     assert words in done.stderr
     done = team.repo.ptguard("smoke", "show", *args, "--format", "json")
     assert done.returncode == ExitCode.USAGE
-    assert json.loads(done.stdout)["error"]["kind"] in ("usage", "policy")
+    assert shown(done.stdout)["error"]["kind"] in ("usage", "policy")
 
 
 def test_a_broken_record_is_told_beside_the_others(team: Team) -> None:
@@ -199,7 +205,7 @@ def test_a_broken_record_is_told_beside_the_others(team: Team) -> None:
     assert done.returncode == ExitCode.REFUSED
     assert "malformed: the smoke record .ptguard/smoke/a.json" in done.stdout
     assert "good, by runner" in done.stdout
-    found = json.loads(team.repo.ptguard("smoke", "show", "--format", "json").stdout)["records"]
+    found = shown(team.repo.ptguard("smoke", "show", "--format", "json").stdout)["records"]
     assert [one["problem"] and one["problem"]["reason"] for one in found] == ["malformed", None]
 
 

@@ -12,7 +12,7 @@ from ptguard.errors import ExitCode
 from ptguard.parse.smoke import canonical, pae
 from ptguard.smoke_case import RULES
 from tests.e2e.team import RECORD, Team, now, stamp
-from tests.support import run
+from tests.support import held_against, run
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def team(template: Team, tmp_path: Path, env: dict[str, str]) -> Team:
 def verified(team: Team, *args: str, file: str = RECORD) -> tuple[int, dict[str, Any]]:
     """Give the exit code and the document."""
     done = team.repo.ptguard("smoke", "verify", file, "--format", "json", *args)
-    return done.returncode, json.loads(done.stdout)
+    return done.returncode, held_against("smoke-verify-1.json", json.loads(done.stdout))
 
 
 def reasons(document: dict[str, Any]) -> dict[str, list[str]]:
@@ -175,7 +175,7 @@ def test_a_wrong_call(team: Team, args: tuple[str, ...], words: str) -> None:
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
     assert words in done.stderr
     done = team.repo.ptguard("smoke", "verify", *args, "--format", "json")
-    document = json.loads(done.stdout)
+    document = held_against("smoke-verify-1.json", json.loads(done.stdout))
     assert (done.returncode, document["decision"], document["rules"]) == (ExitCode.USAGE, "refuse", [])
     assert words in document["error"]["message"]
 

@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ptguard.cli.common import choice, in_folder, policy_choice
 from ptguard.errors import ExitCode, PtguardError, UsageError
+from ptguard.report import json as documents
 from ptguard.text import sh, shown
 
 if TYPE_CHECKING:
     from ptguard.model import DeclaredImage, ImageFacts, ImageReference, Problem
+
+SCHEMA: Final = "ptguard.image-show/1"
 
 
 @click.group("image")
@@ -77,12 +80,20 @@ def show(
     from ptguard.judging import request_now
     from ptguard.model import Problem
 
-    if named and _is_reference(named):
-        rows = of_reference(_reference(named))
-    else:
-        rows = at_commit(request_now(folder, choice(policy_ref, policy_file)), named)
+    try:
+        if named and _is_reference(named):
+            rows = of_reference(_reference(named))
+        else:
+            rows = at_commit(request_now(folder, choice(policy_ref, policy_file)), named)
+    except PtguardError as error:
+        if format_ == "text":
+            raise
+        stopped = {"schema": SCHEMA, "error": documents.error_object(error), "images": []}
+        click.echo(documents.document(stopped), nl=False)
+        return error.exit_code
     if format_ == "json":
-        click.echo(json.dumps({"images": [_object(source, found) for source, found in rows]}, indent=2))
+        told = {"schema": SCHEMA, "images": [_object(source, found) for source, found in rows]}
+        click.echo(documents.document(told), nl=False)
     else:
         for source, found in rows:
             for line in _lines(source, found):
