@@ -16,6 +16,8 @@ from ptguard.smoke import RUNNERS
 from ptguard.text import sh, shown
 
 if TYPE_CHECKING:
+    from ptguard.model import Policy
+    from ptguard.smoke.launch import Runner
     from ptguard.smoke.run import Made
 
 
@@ -79,38 +81,42 @@ def command(
     """
     if context.invoked_subcommand is not None:
         return ExitCode.ACCEPTED  # what the command below gives is what counts
-    from ptguard.gateways.repo import layout
     from ptguard.judging import request_now
     from ptguard.smoke.fit import refuse_unfit
-    from ptguard.smoke.launch import pick
     from ptguard.smoke.run import Order, make_record
     from ptguard.smoke.sign import choose
     from ptguard.smoke.target import find_target, reference
 
-    root = layout(folder).top
-    if root is None:
-        raise UsageError("a bare repository has no work tree that could be tried", fix="git clone …")
-    named = choice(policy_ref, policy_file)
+    root, named = _root(folder), choice(policy_ref, policy_file)
     target = find_target(root, named)
-    chosen = pick(runner, root, python, target.policy.smoke.device if target.policy.smoke else "cpu")
-    if runner == "auto" and chosen.name == "local":
-        _say("neither docker nor podman answers here, so this machine is tried as it is (local)")
+    chosen = _picked(runner, root, python, target.policy)
     order = Order(
-        root,
-        target.policy,
-        reference(image),
-        target.declared,
-        choose(sign_with, _configured(root)),
-        _words(try_),
-        framework,
-        "quick" if quick else "full",
-        timeout,
-        allow_dirty,
-        output.absolute() if output else None,
-    )
+        root, target.policy, reference(image), target.declared, choose(sign_with, _configured(root)), _words(try_),
+        framework, "quick" if quick else "full", timeout, allow_dirty, output.absolute() if output else None,
+    )  # fmt: skip
     if not no_judge:
         refuse_unfit(request_now(root, named), target.policy, _say)
     return _told(make_record(order, chosen, _say), root)
+
+
+def _root(folder: Path) -> Path:
+    """Give the root of the work tree that ``folder`` lies in."""
+    from ptguard.gateways.repo import layout
+
+    root = layout(folder).top
+    if root is None:
+        raise UsageError("a bare repository has no work tree that could be tried", fix="git clone …")
+    return root
+
+
+def _picked(name: str, root: Path, python: str | None, policy: "Policy") -> "Runner":
+    """Give the runner called ``name``; where ``auto`` comes down to this machine, that is said."""
+    from ptguard.smoke.launch import pick
+
+    found = pick(name, root, python, policy.smoke.device if policy.smoke else "cpu")
+    if name == "auto" and found.name == "local":
+        _say("neither docker nor podman answers here, so this machine is tried as it is (local)")
+    return found
 
 
 def _say(line: str) -> None:

@@ -160,27 +160,8 @@ def build(
         ToolFailedError: the probe told something that no record can hold.
     """
     statement = _statement(source, image, report, tried)
-    statement["predicate"]["configuration"][0]["annotations"] = {
-        "schema": SCHEMA,
-        "startedOn": utc(started),
-        "finishedOn": utc(finished),
-        "mode": report.mode,
-        "framework": report.framework,
-        "deviceKind": report.device,
-        "source": {"commit": source.commit, "dirty": bool(source.dirty or source.untracked)},
-        "launcher": {
-            "runner": runner.name,
-            "digestSource": runner.digest_source if image else None,
-            "platform": runner.platform,
-            "network": runner.network,
-        },
-        "command": None
-        if tried is None
-        else {"argv": list(tried.argv), "exit": tried.exit, "seconds": round(tried.seconds, 3)},
-        "environment": report.facts,
-        "devices": report.devices,
-        "checks": report.checks,
-    }
+    ours = _annotations(source, image, runner, report, tried) | {"startedOn": utc(started), "finishedOn": utc(finished)}
+    statement["predicate"]["configuration"][0]["annotations"] = ours
     try:
         data = canonical(statement)
     except (ValueError, TypeError, RecursionError):
@@ -218,6 +199,33 @@ def _statement(source: Source, image: ImageReference | None, report: Report, tri
             "failedTests": failed,
             "configuration": [{"name": PROBE_NAME, "digest": {"sha256": probe}}],
         },
+    }
+
+
+def _annotations(
+    source: Source, image: ImageReference | None, runner: Runner, report: Report, tried: Tried | None
+) -> dict[str, Any]:
+    """Give what is ours in the record, but for the times."""
+    launcher = {
+        "runner": runner.name,
+        "digestSource": runner.digest_source if image else None,
+        "platform": runner.platform,
+        "network": runner.network,
+    }
+    ran = None
+    if tried is not None:
+        ran = {"argv": list(tried.argv), "exit": tried.exit, "seconds": round(tried.seconds, 3)}
+    return {
+        "schema": SCHEMA,
+        "mode": report.mode,
+        "framework": report.framework,
+        "deviceKind": report.device,
+        "source": {"commit": source.commit, "dirty": bool(source.dirty or source.untracked)},
+        "launcher": launcher,
+        "command": ran,
+        "environment": report.facts,
+        "devices": report.devices,
+        "checks": report.checks,
     }
 
 
