@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -127,6 +128,19 @@ def gpg(home: Path, *args: str, stdin: bytes = b"") -> bytes:
     if done.returncode != 0:
         raise RunError(f"gpg {args}: {done.stderr.decode(errors='replace')}")
     return done.stdout
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended, or does within ten seconds; a zombie has, it only waits for its parent."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def frozen(when: datetime | int | str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ import pytest
 
 from ptguard.__main__ import run as main
 from tests.e2e.team import Team
-from tests.support import KeyChain, frozen, gpg, run
+from tests.support import KeyChain, frozen, gone, gpg, run
 
 
 @pytest.fixture
@@ -365,14 +365,6 @@ def interrupt(team: Team, waiting: Path, number: int, *args: str) -> tuple[int, 
     return process.returncode, said
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].startswith(" Z")
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_while_signing(team: Team, number: int) -> None:
     waiting = team.root / "waiting"
@@ -380,7 +372,7 @@ def test_interrupted_while_signing(team: Team, number: int) -> None:
     code, said = interrupt(team, waiting, number, "v2.9.0")
     assert code == 130, said
     refused(team, subprocess.CompletedProcess([], code, said, ""), 130, "interrupted")
-    assert not alive(int(waiting.read_text()))
+    assert gone(int(waiting.read_text()))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -15,6 +15,7 @@ from ptguard.model import ImageReference
 from ptguard.smoke.launch import Asked, LocalRunner, pick
 from ptguard.smoke.report import MAX_ANSWER, read_report
 from ptguard.smoke.talk import converse
+from tests.support import gone
 
 GOOD: dict[str, object] = {
     "schema": "ptguard.probe/1",
@@ -42,19 +43,6 @@ def interpreter(folder: Path, text: str) -> LocalRunner:
 
 def answer(**changes: object) -> bytes:
     return json.dumps({**GOOD, **changes}).encode()
-
-
-def gone(pid_file: Path) -> bool:
-    """Tell whether the process whose id stands in ``pid_file`` is gone (a zombie is)."""
-    pid = int(pid_file.read_text())
-    for _ in range(100):
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 # --------------------------------------------------------------------------------------------- the real one
@@ -148,9 +136,9 @@ def test_a_probe_that_hangs_is_stopped_with_all_it_started(tmp_path: Path) -> No
     begun = time.monotonic()
     runner = interpreter(tmp_path, f"sleep 600 & echo $! > {tmp_path}/pid; sleep 600")
     with pytest.raises(ToolFailedError, match="did not end in time"):
-        runner.probe(Asked("auto", "full", 0.4), silent)
-    assert time.monotonic() - begun < 10
-    assert gone(tmp_path / "pid")
+        runner.probe(Asked("auto", "full", 1.5), silent)
+    assert time.monotonic() - begun < 30
+    assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_a_flood_on_standard_error_is_only_a_tail(tmp_path: Path) -> None:
@@ -210,8 +198,8 @@ def test_what_a_command_leaves_behind_is_ended(tmp_path: Path) -> None:
     begun = time.monotonic()
     argv = ["sh", "-c", f"sleep 600 & echo $! > {tmp_path}/pid; exit 0"]
     assert LocalRunner(tmp_path, sys.executable).command(argv, 60, silent).exit == 0
-    assert time.monotonic() - begun < 10
-    assert gone(tmp_path / "pid")
+    assert time.monotonic() - begun < 30
+    assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_a_flood_from_a_command_is_no_error(tmp_path: Path) -> None:
@@ -233,7 +221,7 @@ def test_an_interrupt_ends_everything(tmp_path: Path) -> None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) != 0
-    assert gone(tmp_path / "pid")
+    assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_standard_input_that_nobody_reads_is_no_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ _FOREIGN = ("GIT_", "GPG_", "GNUPG", "SSH_")
 _LOCALE = ("LC_", "LANG")
 _CHUNK = 1 << 16
 _LINGER = 0.05
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _RUNNING: dict[subprocess.Popen[bytes], bool] = {}
 _CANCELLED: list[bool] = []
 
@@ -113,22 +115,54 @@ def started(
         ToolFailedError: it could not be started.
     """
     go_on()
-    process = popen(argv, env=env, cwd=cwd, terminal=terminal)
-    _RUNNING[process] = terminal
+    process = None
     try:
+        with putting_off():
+            process = popen(argv, env=env, cwd=cwd, terminal=terminal)
+            _RUNNING[process] = terminal
         yield process
     except BaseException:  # also KeyboardInterrupt: whatever happens, the child must not outlive us
-        kill_group(process, terminal=terminal)
+        if process is not None:
+            kill_group(process, terminal=terminal)
         raise
     finally:
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        if process.poll() is None:
-            kill_group(process, terminal=terminal)
-        process.wait()
-        _RUNNING.pop(process, None)
+        if process is not None:
+            _close(process, terminal=terminal)
+
+
+def _close(process: subprocess.Popen[bytes], *, terminal: bool) -> None:
+    """Close the pipes of ``process`` and make sure that it has ended."""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+    if process.poll() is None:
+        kill_group(process, terminal=terminal)
+    process.wait()
+    _RUNNING.pop(process, None)
+
+
+@contextmanager
+def putting_off() -> Iterator[None]:
+    """Let what a signal raises in Python be raised only when the block has ended.
+
+    A program runs before :func:`popen` can give it to anybody who would end it. Blocking the signals is no way: the
+    program would inherit their mask (sigprocmask(2), NOTES), but what handles them it does not.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no signal is handled in another thread
+        yield
+        return
+    handlers = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
+    caught: list[int] = []
+    try:
+        for number in handlers:
+            signal.signal(number, lambda number, _: caught.append(number))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for late in caught:
+            signal.raise_signal(late)
 
 
 def kill_running() -> None:

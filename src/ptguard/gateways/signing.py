@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ptguard.errors import GitError, ToolFailedError
-from ptguard.gateways.process import Completed, kill_group, popen, run
+from ptguard.gateways.process import Completed, kill_group, popen, putting_off, run
 from ptguard.model import TAG_PREFIX, Oid
 from ptguard.text import sh, shown
 from ptguard.value import replace, value
@@ -192,14 +192,16 @@ def _run_to_end(argv: Sequence[str], start: Path) -> Completed:
     env = dict(os.environ)
     with suppress(OSError):
         env.setdefault("GPG_TTY", os.ttyname(0))  # gpg itself sees only git's pipes
-    process = popen(argv, env=env, cwd=start, terminal=terminal)
+    process = None
     try:
+        with putting_off():
+            process = popen(argv, env=env, cwd=start, terminal=terminal)
         out, err = process.communicate(timeout=SIGNING_TIMEOUT)
-    except subprocess.TimeoutExpired as error:
-        _stop(process, terminal=terminal)
-        raise ToolFailedError("signing took longer than ten minutes and was stopped") from error
-    except BaseException:
-        _stop(process, terminal=terminal)
+    except BaseException as error:
+        if process is not None:
+            _stop(process, terminal=terminal)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ToolFailedError("signing took longer than ten minutes and was stopped") from error
         raise
     return Completed(process.returncode, out, err)
 
