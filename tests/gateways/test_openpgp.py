@@ -253,6 +253,18 @@ def test_a_revoked_key(home: Path, keychain: KeyChain) -> None:
     assert refused(found) == "revoked-key"
 
 
+def test_a_revoked_key_is_that_also_where_it_has_expired_since(home: Path, keychain: KeyChain) -> None:
+    """gpg says of it only that it has expired (EXPKEYSIG); what was signed before that would count in history."""
+    then = frozen("20240101T000000")
+    identity = keychain.openpgp("expired-and-revoked", "ed25519", "30d", *then)
+    armored = identity.sign(PAYLOAD, *frozen("20240110T000000"))
+    assert good(BothWays(home, [key(identity)]).verify(PAYLOAD, armored)).expired_at is not None
+    certificate = identity.home / "openpgp-revocs.d" / f"{identity.fingerprint}.rev"
+    gpg(identity.home, "--import", stdin=certificate.read_bytes().replace(b":-----BEGIN", b"-----BEGIN"))
+    found = BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored)
+    assert refused(found) == "revoked-key"
+
+
 def test_an_expired_signature(home: Path, keychain: KeyChain) -> None:
     identity = keychain.openpgp("long-lived", "ed25519", "0", *frozen("20240101T000000"))
     armored = identity.sign(PAYLOAD, *frozen("20240110T000000"), "--default-sig-expire", "1d")

@@ -4,6 +4,7 @@ import pytest
 
 from ptguard.keys.listing import as_json, as_text, rows
 from ptguard.model import KeyStatus, OpenPgpKey, Policy, Signer, SshKey
+from ptguard.parse.gpgstatus import Life
 from ptguard.value import replace
 from tests.build import NOW, policy
 
@@ -28,7 +29,7 @@ def with_keys(*keys: OpenPgpKey | SshKey) -> Policy:
     ],
 )
 def test_an_end_that_is_near_is_marked(expires: datetime | None, note: str | None) -> None:
-    (row,) = rows(with_keys(PGP), {PGP.fingerprint: expires}, NOW)
+    (row,) = rows(with_keys(PGP), {PGP.fingerprint: Life(expires)}, NOW)
     assert (row.until, row.note) == (expires, note)
     (row,) = rows(with_keys(replace(SSH, valid_until=expires)), {}, NOW)
     assert (row.until, row.note) == (expires, note)
@@ -36,8 +37,14 @@ def test_an_end_that_is_near_is_marked(expires: datetime | None, note: str | Non
 
 def test_the_earlier_end_counts() -> None:
     key = replace(PGP, valid_until=NOW + timedelta(days=5))
-    (row,) = rows(with_keys(key), {PGP.fingerprint: NOW + timedelta(days=400)}, NOW)
+    (row,) = rows(with_keys(key), {PGP.fingerprint: Life(NOW + timedelta(days=400))}, NOW)
     assert row.until == NOW + timedelta(days=5)
+
+
+@pytest.mark.parametrize("expires", [None, NOW - timedelta(days=1), NOW + timedelta(days=1)])
+def test_a_revoked_key_is_called_so_whenever_it_ends(expires: datetime | None) -> None:
+    (row,) = rows(with_keys(PGP), {PGP.fingerprint: Life(expires, revoked=True)}, NOW)
+    assert (row.until, row.note) == (expires, "revoked")
 
 
 def test_what_is_not_known_or_not_in_use_is_said() -> None:
@@ -48,7 +55,7 @@ def test_what_is_not_known_or_not_in_use_is_said() -> None:
 
 
 def test_who_may_what() -> None:
-    text = as_text(rows(with_keys(PGP, SSH), {PGP.fingerprint: datetime(2026, 12, 1, tzinfo=UTC)}, NOW))
+    text = as_text(rows(with_keys(PGP, SSH), {PGP.fingerprint: Life(datetime(2026, 12, 1, tzinfo=UTC))}, NOW))
     assert text.splitlines() == [
         "li-wei (Li Wei): v*",
         f"  openpgp  {'F' * 40}  active, until 2026-12-01   ! expires within 9 days",

@@ -13,6 +13,7 @@ from ptguard.text import sh, shown
 
 if TYPE_CHECKING:
     from ptguard.keys.change import Change
+    from ptguard.keys.listing import Lives
     from ptguard.model import KeyStatus, OpenPgpKey
 
 
@@ -37,20 +38,20 @@ def list_(*, format_: str, policy_ref: str | None, policy_file: Path | None, fol
     request = request_now(folder, choice(policy_ref, policy_file))
     policy = trusted_policy(request)
     keys = [key for signer in policy.signers.values() for key in signer.keys if isinstance(key, OpenPgpKey)]
-    found = rows(policy, _expiries(keys) if keys else {}, request.now)
+    found = rows(policy, _lives(keys) if keys else {}, request.now)
     click.echo(
         json.dumps({"keys": as_json(found)}, indent=2) if format_ == "json" else as_text(found), nl=format_ == "json"
     )
     return ExitCode.ACCEPTED
 
 
-def _expiries(keys: "list[OpenPgpKey]") -> dict[str, datetime | None]:
+def _lives(keys: "list[OpenPgpKey]") -> "Lives":
     from ptguard.gateways.openpgp import OpenPgp
     from ptguard.judging import temporary_home
 
     with temporary_home() as home:
         try:
-            return dict(OpenPgp(home, keys).expiries())
+            return OpenPgp(home, keys).lives()
         except PtguardError as error:
             click.echo(f"ptguard: {error.message}", err=True)
             return {}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from ptguard.model import Problem, SignatureFacts, Status
 from ptguard.parse.openpgp import key_id
 from ptguard.text import shown
+from ptguard.value import value
 
 StatusLine = tuple[str, str]
 
@@ -124,9 +125,14 @@ def _refusal(verdict: str, value: str) -> Problem | None:
         case "EXPSIG":
             return Problem("outside-window", "the signature itself has expired", f"made by key {shown(key, 64)}")
         case "REVKEYSIG":
-            return Problem("revoked-key", "the key that signed has been revoked", f"key {shown(key, 64)}")
+            return revoked_key(key)
         case _:
             return _unchecked(value)
+
+
+def revoked_key(key: str) -> Problem:
+    """Give the problem of a signature by ``key``, an id or a fingerprint, which its owner has revoked."""
+    return Problem("revoked-key", "the key that signed has been revoked", f"key {shown(key, 64)}")
 
 
 def weak_digest(digest: str) -> Problem:
@@ -165,14 +171,23 @@ def _facts(validsig: str, verdict: str, *, expired: bool) -> SignatureFacts | Pr
     return SignatureFacts("openpgp", words[9], digest, made, made if expired else None)
 
 
-def expiries(listing: bytes) -> Mapping[str, datetime | None]:
-    """Give, from a colon listing, when each key and subkey expires by its fingerprint (None: never)."""
-    found: dict[str, datetime | None] = {}
-    expires = b""
+@value
+class Life:
+    """What a key says of its own end: when it ``expires`` (None: never), and whether it is ``revoked``."""
+
+    expires: datetime | None
+    revoked: bool = False
+
+
+def lives(listing: bytes) -> Mapping[str, Life]:
+    """Give, from a colon listing, the end of each key and subkey by its fingerprint."""
+    found: dict[str, Life] = {}
+    expires, revoked = b"", False
     for line in listing.split(b"\n"):
         fields = line.split(b":")
         if fields[0] in (b"pub", b"sub") and len(fields) > 6:
-            expires = fields[6]
+            expires, revoked = fields[6], fields[1][:1] == b"r"
         elif fields[0] == b"fpr" and len(fields) > 9 and (not expires or re.fullmatch(rb"[0-9]{1,11}", expires)):
-            found[fields[9].decode("ascii", "replace")] = datetime.fromtimestamp(int(expires), UTC) if expires else None
+            end = datetime.fromtimestamp(int(expires), UTC) if expires else None
+            found[fields[9].decode("ascii", "replace")] = Life(end, revoked)
     return found
