@@ -12,6 +12,8 @@ from ptguard.errors import ExitCode, PtguardError, UsageError
 from ptguard.text import sh, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ptguard.keys.change import Change
     from ptguard.keys.listing import Lives
     from ptguard.model import KeyStatus, OpenPgpKey
@@ -45,7 +47,7 @@ def list_(*, format_: str, policy_ref: str | None, policy_file: Path | None, fol
     return ExitCode.ACCEPTED
 
 
-def _lives(keys: "list[OpenPgpKey]") -> "Lives":
+def _lives(keys: "Sequence[OpenPgpKey]") -> "Lives":
     from ptguard.gateways.openpgp import OpenPgp
     from ptguard.judging import temporary_home
 
@@ -70,6 +72,7 @@ def add(*, signer: str, key: str | None, name: str | None, dry_run: bool, folder
     """
     from ptguard.keys.change import add as added
     from ptguard.keys.found import find
+    from ptguard.model import OpenPgpKey
     from ptguard.policy import values
     from ptguard.policy.table import WrongError
 
@@ -80,7 +83,10 @@ def add(*, signer: str, key: str | None, name: str | None, dry_run: bool, folder
             f"{shown(signer, 80)} is no id of a signer: {wrong.may}", fix="ptguard keys add li-wei …"
         ) from wrong
     top = _top(folder)
-    return _made(top, added(top, signer, find(key, top), name), dry_run=dry_run)
+    found = find(key, top)
+    lives = _lives([OpenPgpKey(found.fingerprint, "", found.public)]) if found.kind == "openpgp" else {}
+    change = added(top, signer, found, name, lives=lives, now=datetime.now(UTC))
+    return _made(top, change, dry_run=dry_run)
 
 
 @command.command("retire")
@@ -117,7 +123,8 @@ def _top(folder: Path) -> Path:
 
     top = layout(folder).top
     if top is None:
-        raise UsageError("a bare repository has no work tree to change", fix="git clone …")
+        start = sh(str(folder.absolute()))
+        raise UsageError("a bare repository has no work tree to change", fix=f"git clone {start} DIR && cd DIR")
     return top
 
 

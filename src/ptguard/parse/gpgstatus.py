@@ -6,11 +6,11 @@ Exit statuses and prose play no part: gpg exits 0 for expired and revoked keys.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from ptguard.model import Problem, SignatureFacts, Status
 from ptguard.parse.openpgp import key_id
 from ptguard.text import shown
-from ptguard.value import value
 
 StatusLine = tuple[str, str]
 
@@ -171,8 +171,7 @@ def _facts(validsig: str, verdict: str, *, expired: bool) -> SignatureFacts | Pr
     return SignatureFacts("openpgp", words[9], digest, made, made if expired else None)
 
 
-@value
-class Life:
+class Life(NamedTuple):
     """What a key says of its own end: when it ``expires`` (None: never), and whether it is ``revoked``."""
 
     expires: datetime | None
