@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -277,3 +278,23 @@ def test_nothing_is_written_through_a_link_or_over_a_file(team: Team, keychain: 
     done = keys(team, "add", "bot", str(team.root / "new.asc"))
     assert done.returncode == 2 and ".ptguard/keys is a symbolic link" in done.stderr
     assert [path.name for path in elsewhere.iterdir()] == ["li-wei.asc"]
+
+
+def test_words_that_do_not_get_out_are_no_success_and_no_refusal(team: Team) -> None:
+    """1 means that a tag is refused; and what was not shown is not written either."""
+    before, bot = text(team), run("ssh-keygen", "-lf", f"{team.keys.ssh('bot').private}.pub").stdout.split()[1]
+    argv = [sys.executable, "-I", "-m", "ptguard", "keys"]
+    for args in (["list"], ["retire", bot]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [*argv, *args], cwd=team.repo.path, env=team.env, stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (3, b"")
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*argv, *args], cwd=team.repo.path, env=team.env, stdout=full, stderr=subprocess.PIPE, check=False
+            )
+        assert done.returncode == 3 and b"No space left" in done.stderr and b"df -h" in done.stderr
+    assert text(team) == before
