@@ -235,15 +235,23 @@ def test_one_process_and_two_give_the_same_document(long_history: Team) -> None:
 def test_an_interrupt_leaves_nothing_behind(long_history: Team, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    env = {**long_history.env, "TMPDIR": str(temporary)}
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    wait = "grep -qz audit.worker /proc/$PPID/cmdline && sleep 600"  # so that it is under way whenever we come
+    (folder / "git").write_text(f'#!/bin/sh\n{wait}\nexec {shutil.which("git")} "$@"\n')
+    (folder / "git").chmod(0o755)
+    path = f"{folder}{os.pathsep}{long_history.env['PATH']}"
+    env = {**long_history.env, "TMPDIR": str(temporary), "PATH": path}
     argv = [sys.executable, "-I", "-m", "ptguard", "audit", "--no-cache", "--jobs", "2"]
     with subprocess.Popen(argv, cwd=long_history.repo.path, env=env, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not list(temporary.glob("ptguard-*/share-*")) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while not any("sleep" in line for line in left_running(temporary)) and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(120) == 130
     assert list(temporary.iterdir()) == []
+    while left_running(temporary) and time.monotonic() < deadline:  # killed, and not gone yet
+        time.sleep(0.01)
     assert left_running(temporary) == []
 
 

@@ -410,7 +410,7 @@ def test_a_gpg_that_says_it_twice_is_not_believed(
 @pytest.mark.parametrize("when", ["--import", "--verify", "--verify-files"])
 @pytest.mark.parametrize(
     "script",
-    ["sleep 60 # in time", "yes '[GNUPG:] PROGRESS' >&2 # more than", "yes # more than", "kill -9 $$ # signal 9"],
+    ["sleep 600 # in time", "yes '[GNUPG:] PROGRESS' >&2 # more than", "yes # more than", "kill -9 $$ # signal 9"],
 )
 def test_a_gpg_that_hangs_floods_or_dies(
     home: Path, li_wei: OpenPgpIdentity, stand_in: Callable[[str], None], when: str, script: str
@@ -419,10 +419,11 @@ def test_a_gpg_that_hangs_floods_or_dies(
     act, _, words = script.partition(" # ")
     stand_in(f'case " $* " in *" {when} "*) {act};; esac; exec "$real" "$@"')
     begun = time.monotonic()
-    verifier = OpenPgp(home, [key(li_wei)], timeout=0.4)
+    # Where it answers at last, a busy machine must not be taken for one that hangs.
+    verifier = OpenPgp(home, [key(li_wei)], timeout=0.4 if words == "in time" else 120)
     with pytest.raises(ToolFailedError, match=words):
         verifier.verify_all([(PAYLOAD, armored)]) if when == "--verify-files" else verifier.verify(PAYLOAD, armored)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 300
 
 
 def test_gpg_runs_no_more_often_than_needed(

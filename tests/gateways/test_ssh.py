@@ -144,7 +144,7 @@ def test_ssh_keygen_not_installed(
         "cat >/dev/null; echo 'Good \"git\" signature for li-wei with ED25519 key SHA256:x' # did not name the key",
         '"$real" "$@"; echo more # did not name the key',
         "echo 'unknown option -- Y' >&2; exit 1 # older than OpenSSH 8.0",
-        "sleep 60 # in time",
+        "sleep 600 # in time",
         "yes # more than",
         "kill -9 $$ # signal 9",
     ],
@@ -156,7 +156,7 @@ def test_an_ssh_keygen_that_cannot_be_trusted(
     act, _, words = script.partition(" # ")
     stand_in(act)
     with pytest.raises(ToolFailedError, match=words):
-        verify(work, [key(bot)], PAYLOAD, armored, "git", timeout=0.5)
+        verify(work, [key(bot)], PAYLOAD, armored, "git", timeout=0.5 if words == "in time" else 120)
 
 
 def test_an_ssh_keygen_that_fails_refuses(work: Path, bot: SshIdentity, stand_in: Callable[[str], None]) -> None:
