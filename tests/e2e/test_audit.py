@@ -72,12 +72,15 @@ def test_a_bar_shows_the_progress_where_there_is_a_terminal(history: Team, tmp_p
     env = {**history.env, "TERM": "xterm"}
     terminal, ours = os.openpty()
     shown = b""
-    with (tmp_path / "out").open("wb") as out, os.fdopen(terminal, "rb", buffering=0) as screen:
-        with subprocess.Popen(argv, cwd=history.repo.path, env=env, stdout=out, stderr=ours) as process:
-            os.close(ours)
-            with suppress(OSError):  # EIO: the other end has gone (pty(7))
-                while part := screen.read(4096):
-                    shown += part
+    with (
+        (tmp_path / "out").open("wb") as out,
+        os.fdopen(terminal, "rb", buffering=0) as screen,
+        subprocess.Popen(argv, cwd=history.repo.path, env=env, stdout=out, stderr=ours) as process,
+    ):
+        os.close(ours)
+        with suppress(OSError):  # EIO: the other end has gone (pty(7))
+            while part := screen.read(4096):
+                shown += part
     assert b"tags  [" in shown and b"100%" in shown
     assert process.returncode == 0
     assert len(json.loads((tmp_path / "out").read_bytes())["tags"]) == 6
