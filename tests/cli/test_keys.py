@@ -60,6 +60,26 @@ def test_a_key_that_ends_soon_is_marked(team: Team, keychain: KeyChain) -> None:
     assert f"until {datetime.fromtimestamp(int(end), UTC):%Y-%m-%d}" in line
 
 
+def test_a_key_that_signs_by_subkeys_ends_with_them(team: Team, keychain: KeyChain) -> None:
+    home = keychain.root / "offline"
+    home.mkdir(mode=0o700)
+    try:
+        gpg(home, "--quick-generate-key", "off <off@example.com>", "ed25519", "cert", "0")
+        print_ = gpg(home, "--with-colons", "--list-keys").decode().split("fpr:::::::::")[1].split(":")[0]
+        (team.root / "key.asc").write_bytes(gpg(home, "--armor", "--export"))
+        done = keys(team, "add", "li-wei", str(team.root / "key.asc"), "--dry-run")
+        assert f"note: of the key {print_}: it has no key that may sign" in done.stdout
+        gpg(home, "--quick-add-key", print_, "ed25519", "sign", "20d")
+        (team.root / "key.asc").write_bytes(gpg(home, "--armor", "--export"))
+    finally:
+        run("gpgconf", "--homedir", home, "--kill", "all")
+    done = keys(team, "add", "li-wei", str(team.root / "key.asc"))
+    assert f"note: of the key {print_}: expires within 20 days" in done.stdout
+    publish(team, done.stdout)
+    (line,) = [line for line in keys(team, "list").stdout.splitlines() if print_ in line]
+    assert "! expires within 20 days" in line
+
+
 def test_an_added_key_releases_and_all_else_stays_byte_for_byte(team: Team, keychain: KeyChain) -> None:
     before, new = text(team), keychain.ssh("second-bot")
     team.arm()

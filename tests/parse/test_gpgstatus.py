@@ -125,10 +125,13 @@ def test_the_ends_of_keys_and_subkeys() -> None:
         "tru::1:0:0:3:1:5\n"
         f"pub:e:255:22:X:1704067200:1706659200::u:::scSC:::::ed25519:::0:\nfpr:::::::::{KEY}:\ngrp:::::::::AB:\n"
         "uid:e::::1704067200::HASH::pub\\x3ae\\x3a \x85:::::::::0:\n"
-        f"sub:e:255:22:Y:1704067200:::::::s:::::ed25519::\nfpr:::::::::{SUB}:\n"
+        f"sub:e:255:22:Y:1704067200:::::::e:::::ed25519::\nfpr:::::::::{SUB}:\n"
         "sub:e:255:22:Z:1704067200:20240101T000000::::::s:::::ed25519::\nfpr:::::::::ABCD:\n"
     )
-    assert lives(listing.encode()) == {KEY: Life(datetime(2024, 1, 31, tzinfo=UTC)), SUB: Life(None)}
+    assert lives(listing.encode()) == {
+        KEY: Life(datetime(2024, 1, 31, tzinfo=UTC), revoked=False, signs=True, primary=KEY),
+        SUB: Life(None, revoked=False, signs=False, primary=KEY),
+    }
 
 
 @pytest.mark.parametrize(
@@ -231,16 +234,20 @@ def test_bytes_that_are_no_text_end_nothing() -> None:
     assert status_lines(b"[GNUPG:] NEWSIG") == [("NEWSIG", "")]
 
 
+def ends(listing: bytes) -> dict[str, datetime | None]:
+    return {name: life.expires for name, life in lives(listing).items()}
+
+
 def test_lines_of_a_listing_that_are_cut_are_left_out() -> None:
     whole = b"pub:-:255:22:A:1:1706659200:\nfpr:::::::::%s:\n" % KEY.encode()
-    assert lives(whole) == {KEY: Life(datetime(2024, 1, 31, tzinfo=UTC))}
-    assert lives(b"fpr:::::::::%s\n" % KEY.encode()) == {KEY: Life(None)}
-    assert lives(b"pub:-:255:22:A:1:1706659200\nfpr:::::::::%s\n" % KEY.encode()) == lives(whole)
-    assert lives(b"pub:-:255:22:A:1\nfpr::::::::%s\nsub\nfpr\n" % KEY.encode()) == {}
+    assert ends(whole) == {KEY: datetime(2024, 1, 31, tzinfo=UTC)}
+    assert ends(b"fpr:::::::::%s\n" % KEY.encode()) == {KEY: None}
+    assert ends(b"pub:-:255:22:A:1:1706659200\nfpr:::::::::%s\n" % KEY.encode()) == ends(whole)
+    assert ends(b"pub:-:255:22:A:1\nfpr::::::::%s\nsub\nfpr\n" % KEY.encode()) == {}
     rvk = whole.replace(b"fpr", b"rvk:::19::::::%s:80:\nfpr" % SUB.encode())
-    assert lives(rvk) == lives(whole)  # a designated revoker stands between a key and its fingerprint
-    assert lives(whole.replace(b"1706659200", b"20240131T000000")) == {}
-    assert lives(b"fpr:::::::::\xff:\n") == {"\ufffd": Life(None)}
+    assert ends(rvk) == ends(whole)  # a designated revoker stands between a key and its fingerprint
+    assert ends(whole.replace(b"1706659200", b"20240131T000000")) == {}
+    assert ends(b"fpr:::::::::\xff:\n") == {"\ufffd": None}
 
 
 def test_a_revoked_key_is_told_from_an_expired_one_and_from_its_subkeys() -> None:
@@ -249,7 +256,7 @@ def test_a_revoked_key_is_told_from_an_expired_one_and_from_its_subkeys() -> Non
         f"sub:e:255:22:Y:1704067200::\nfpr:::::::::{SUB}:\n"
     )
     found = lives(listing.encode())
-    assert found == {KEY: Life(datetime(2024, 1, 31, tzinfo=UTC), revoked=True), SUB: Life(None)}
+    assert [(name, life.revoked, life.primary) for name, life in found.items()] == [(KEY, True, KEY), (SUB, False, KEY)]
 
 
 def test_the_key_that_gpg_calls_good_may_be_named_whole_and_no_other_word_counts() -> None:

@@ -44,9 +44,18 @@ def rows(policy: Policy, lives: Lives, now: datetime) -> tuple[Row, ...]:
 
 
 def _until(key: OpenPgpKey | SshKey, lives: Lives) -> datetime | None:
-    life = lives.get(key.fingerprint) if isinstance(key, OpenPgpKey) else None
-    ends = (key.valid_until, life.expires if life else None)
+    ends = [key.valid_until]
+    if isinstance(key, OpenPgpKey) and key.fingerprint in lives:
+        ends.append(lives[key.fingerprint].expires)
+        able = [life.expires for life in _signing(key, lives)]
+        ends.append(None if None in able else max((end for end in able if end is not None), default=None))
     return min((end for end in ends if end is not None), default=None)
+
+
+def _signing(key: OpenPgpKey, lives: Lives) -> list[Life]:
+    """Give the ends of those that sign for ``key``: itself or subkeys, of which the last to end counts."""
+    own = (life for life in lives.values() if life.primary == key.fingerprint)
+    return [life for life in own if life.signs and not life.revoked]
 
 
 def _note(key: OpenPgpKey | SshKey, until: datetime | None, lives: Lives, now: datetime) -> str | None:
@@ -56,6 +65,8 @@ def _note(key: OpenPgpKey | SshKey, until: datetime | None, lives: Lives, now: d
         return "gpg cannot tell when it expires"
     if isinstance(key, OpenPgpKey) and lives[key.fingerprint].revoked:
         return "revoked"
+    if isinstance(key, OpenPgpKey) and not _signing(key, lives):
+        return "it has no key that may sign"
     if until is not None and until <= now:
         return "expired"
     if key.valid_from is not None and key.valid_from > now:

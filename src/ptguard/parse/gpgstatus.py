@@ -172,21 +172,29 @@ def _facts(validsig: str, verdict: str, *, expired: bool) -> SignatureFacts | Pr
 
 
 class Life(NamedTuple):
-    """What a key says of its own end: when it ``expires`` (None: never), and whether it is ``revoked``."""
+    """What a key says of its own end: when it ``expires`` (None: never), and whether it is ``revoked``.
+
+    ``signs`` is whether it may sign, ``primary`` the primary key that it belongs to, or is.
+    """
 
     expires: datetime | None
     revoked: bool = False
+    signs: bool = True
+    primary: str = ""
 
 
 def lives(listing: bytes) -> Mapping[str, Life]:
     """Give, from a colon listing, the end of each key and subkey by its fingerprint."""
     found: dict[str, Life] = {}
-    expires, revoked = b"", False
+    key, primary = [b"pub"] + [b""] * 11, ""
     for line in listing.split(b"\n"):
         fields = line.split(b":")
         if fields[0] in (b"pub", b"sub") and len(fields) > 6:
-            expires, revoked = fields[6], fields[1][:1] == b"r"
-        elif fields[0] == b"fpr" and len(fields) > 9 and (not expires or re.fullmatch(rb"[0-9]{1,11}", expires)):
-            end = datetime.fromtimestamp(int(expires), UTC) if expires else None
-            found[fields[9].decode("ascii", "replace")] = Life(end, revoked)
+            key = [*fields, *[b""] * 12]
+        elif fields[0] == b"fpr" and len(fields) > 9:
+            name = fields[9].decode("ascii", "replace")
+            primary = name if key[0] == b"pub" else primary
+            if not key[6] or re.fullmatch(rb"[0-9]{1,11}", key[6]):
+                end = datetime.fromtimestamp(int(key[6]), UTC) if key[6] else None
+                found[name] = Life(end, key[1][:1] == b"r", b"s" in key[11], primary)
     return found
