@@ -219,6 +219,7 @@ def test_a_key_that_has_expired_since_says_when(home: Path, short_lived: OpenPgp
     found = good(BothWays(home, [key(short_lived)]).verify(PAYLOAD, armored))
     assert found.made_at == datetime(2024, 1, 10, tzinfo=UTC)
     assert found.expired_at == datetime(2024, 1, 31, tzinfo=UTC)
+    assert found.ending == (short_lived.fingerprint,)
 
 
 def test_a_signature_after_the_expiry_in_the_policy_s_copy(home: Path, keychain: KeyChain) -> None:
@@ -242,6 +243,7 @@ def test_an_expired_subkey_of_a_key_that_has_not_expired(home: Path, keychain: K
     found = good(BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
     assert found.fingerprint == identity.fingerprint
     assert found.expired_at == datetime(2024, 1, 12, tzinfo=UTC)
+    assert found.ending == (subkey,)
 
 
 def test_a_revoked_key(home: Path, keychain: KeyChain) -> None:

@@ -194,7 +194,8 @@ class OpenPgp:
         times = [end.expires for end in ends if end.expires is not None]
         if not times or not keys <= listed.keys():
             return Problem("expired-key", "the key has expired, and gpg does not say when", facts.fingerprint)
-        return replace(facts, expired_at=min(times))
+        ending = tuple(sorted(key for key in keys if listed[key].expires is not None))
+        return replace(facts, expired_at=min(times), ending=ending)
 
 
 def gpg_words(home: Path) -> list[str]:
