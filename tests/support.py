@@ -62,7 +62,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     check: bool = True,
-    timeout: float = 120,
+    timeout: float = 600,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``argv`` with the environment of the test; text out, a failure shows both streams."""
     done = subprocess.run(
