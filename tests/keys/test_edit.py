@@ -92,6 +92,14 @@ def test_a_compromised_key_is_not_made_a_better_one() -> None:
     assert "would count again" in found.message
 
 
+def test_a_key_that_does_not_count_yet_has_nothing_to_keep() -> None:
+    text = PLAIN.replace('"a"', '"a"\nvalid-from = 2027-01-01T00:00:00Z')
+    found = with_status(text, "a", "retired", UNTIL, paths(text))
+    assert isinstance(found, Problem)
+    assert "counts only from 2027-01-01" in found.message and "by hand" in (found.fix or "")
+    assert 'status = "compromised"' in edited(with_status(text, "a", "compromised", None, paths(text)))
+
+
 def test_what_is_so_already_changes_nothing() -> None:
     text = edited(with_status(PLAIN, "a", "compromised", None, paths(PLAIN)))
     assert with_status(text, "a", "compromised", None, paths(text)) == text

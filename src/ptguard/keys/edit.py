@@ -53,6 +53,9 @@ def with_status(
         return Problem(
             "malformed", f"the key {shown(fingerprint, 120)} is compromised: it would count again", fix=_BY_HAND
         )
+    if until is not None and "valid-from" in table and table["valid-from"] >= until:
+        words = f"the key {shown(fingerprint, 120)} counts only from {table['valid-from']}, so there is nothing to keep"
+        return Problem("malformed", words, fix="take it out of .ptguard/policy.toml by hand")
     changes: dict[str, str] = {} if table.get("status") == status else {"status": f'"{status}"'}
     table["status"] = status
     if until is not None and ("valid-until" not in table or table["valid-until"] > until):
