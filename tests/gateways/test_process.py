@@ -113,7 +113,7 @@ def test_an_interrupt_ends_the_program_too(tmp_path: Path) -> None:
         seen.append(int(pid.read_text()))  # waits until the program is there
         signal.pthread_kill(main or 0, signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt)
+    thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         run(["sh", "-c", f"echo $$ >{pid}; sleep 600"], timeout=300)
