@@ -349,6 +349,7 @@ def test_a_key_that_gpg_will_not_take_is_unavailable(home: Path, keychain: KeyCh
     assert isinstance(found, Problem)
     assert (found.reason, found.status) == ("key-unavailable", Status.ERROR)
     assert li_wei.fingerprint in (found.got or "")
+    assert "gpg --show-keys .ptguard/keys/" in (found.fix or "")
     assert good(verifier.verify(PAYLOAD, other.sign(PAYLOAD))).fingerprint == other.fingerprint
     assert refused(verifier.verify(PAYLOAD, keychain.openpgp("stranger").sign(PAYLOAD))) == "unknown-signer"
 

@@ -215,6 +215,7 @@ def test_a_kind_of_key_that_ssh_keygen_does_not_know(
     found = verify(work, [key(bot)], PAYLOAD, armored, "git")
     assert isinstance(found, Problem)
     assert (found.reason, found.status) == ("key-unavailable", Status.ERROR)
+    assert "apt-get install openssh-client" in (found.fix or "")
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path, bot: SshIdentity) -> None:

@@ -29,6 +29,7 @@ from ptguard.parse.gpgstatus import (
     weak_digest,
 )
 from ptguard.parse.openpgp import all_fingerprints, key_id, public_keys_binary, signature_packet, with_literal
+from ptguard.text import sh
 from ptguard.value import replace
 
 _LIMIT = 1 << 22
@@ -165,18 +166,18 @@ class OpenPgp:
         return status_lines(_answer([*gpg_words(self._own), *words], stdin, clean_env(), self._timeout).stderr)
 
     @functools.cached_property
-    def _imported(self) -> Mapping[str, str]:
-        """Import the keys once; give, by key id, the fingerprint of each key that gpg would not take."""
+    def _imported(self) -> Mapping[str, OpenPgpKey]:
+        """Import the keys once; give, by key id, each key that gpg would not take."""
         found = [public_keys_binary(material) for material in {key.material for key in self._keys}]
         usable = {data for data in found if isinstance(data, bytes)}
         lines = self._status("--import", stdin=b"".join(sorted(usable))) if usable else []
         taken = {value.rpartition(" ")[2] for value in values(lines, "IMPORT_OK")}
-        missing: dict[str, str] = {}
+        missing: dict[str, OpenPgpKey] = {}
         for key in self._keys:
             if key.fingerprint.upper() not in taken:
                 others = all_fingerprints(key.material)
                 prints = others if isinstance(others, frozenset) else frozenset()
-                missing |= {key_id(each): key.fingerprint for each in {key.fingerprint.upper(), *prints}}
+                missing |= {key_id(each): key for each in {key.fingerprint.upper(), *prints}}
         return missing
 
     def _expired(self, facts: SignatureFacts, validsig: str) -> SignatureFacts | Problem:
@@ -288,7 +289,7 @@ class _NoProcess:
     returncode = 0
 
 
-def _unavailable(problem: Problem, lines: Sequence[StatusLine], missing: Mapping[str, str]) -> Problem:
+def _unavailable(problem: Problem, lines: Sequence[StatusLine], missing: Mapping[str, OpenPgpKey]) -> Problem:
     """Say so where the signer is unknown to gpg only because it would not take the policy's key."""
     key = missing.get(values(lines, "ERRSIG")[0][:16]) if problem.reason == "unknown-signer" else None
     if key is None:
@@ -296,7 +297,8 @@ def _unavailable(problem: Problem, lines: Sequence[StatusLine], missing: Mapping
     return Problem(
         "key-unavailable",
         "gpg here cannot use the policy's key that signed, so nothing can be said of the signature",
-        got=f"gpg did not import {key}",
+        got=f"gpg did not import {key.fingerprint}",
         expected="a gpg that knows this kind of key, and a key file with a user id and its self-signature",
+        fix=f"gpg --version; {sh('gpg', '--show-keys', f'.ptguard/{key.file}')}   # a newer gpg here, or a new export there",
         status=Status.ERROR,
     )
