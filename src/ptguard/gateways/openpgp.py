@@ -299,6 +299,6 @@ def _unavailable(problem: Problem, lines: Sequence[StatusLine], missing: Mapping
         "gpg here cannot use the policy's key that signed, so nothing can be said of the signature",
         got=f"gpg did not import {key.fingerprint}",
         expected="a gpg that knows this kind of key, and a key file with a user id and its self-signature",
-        fix=f"gpg --version; {sh('gpg', '--show-keys', f'.ptguard/{key.file}')}   # a newer gpg here, or a new export there",
+        fix=f"gpg --version; {sh('gpg', '--show-keys', f'.ptguard/{key.file}')}   # a newer gpg, or a new export",
         status=Status.ERROR,
     )
