@@ -25,11 +25,11 @@ from ptguard.parse.gpgstatus import (
     lives,
     revoked_key,
     status_lines,
+    unavailable,
     values,
     weak_digest,
 )
 from ptguard.parse.openpgp import all_fingerprints, key_id, public_keys_binary, signature_packet, with_literal
-from ptguard.text import sh
 from ptguard.value import replace
 
 _LIMIT = 1 << 22
@@ -132,7 +132,7 @@ class OpenPgp:
     def _judged(self, lines: Sequence[StatusLine]) -> SignatureFacts | Problem:
         found = judge_status(lines)
         if isinstance(found, Problem):
-            return _unavailable(found, lines, self._imported)
+            return unavailable(found, lines, self._imported)
         if found.digest in self._weak:
             return weak_digest(found.digest)
         if found.expired_at is not None:
@@ -287,18 +287,3 @@ class Statuses:
 class _NoProcess:
     stdin = None
     returncode = 0
-
-
-def _unavailable(problem: Problem, lines: Sequence[StatusLine], missing: Mapping[str, OpenPgpKey]) -> Problem:
-    """Say so where the signer is unknown to gpg only because it would not take the policy's key."""
-    key = missing.get(values(lines, "ERRSIG")[0][:16]) if problem.reason == "unknown-signer" else None
-    if key is None:
-        return problem
-    return Problem(
-        "key-unavailable",
-        "gpg here cannot use the policy's key that signed, so nothing can be said of the signature",
-        got=f"gpg did not import {key.fingerprint}",
-        expected="a gpg that knows this kind of key, and a key file with a user id and its self-signature",
-        fix=f"gpg --version; {sh('gpg', '--show-keys', f'.ptguard/{key.file}')}   # a newer gpg, or a new export",
-        status=Status.ERROR,
-    )

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ptguard.model import Problem, SignatureFacts, Status
+from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
 from ptguard.parse.openpgp import key_id
-from ptguard.text import shown
+from ptguard.text import sh, shown
 
 StatusLine = tuple[str, str]
 
@@ -150,6 +150,21 @@ def _unchecked(value: str) -> Problem:
     if words[5] == _DIGEST_ALGO and digest in _BROKEN:
         return weak_digest(digest)
     return Problem("bad-signature", "gpg cannot check the signature", f"key {key}, code {shown(words[5], 8) or 'none'}")
+
+
+def unavailable(problem: Problem, lines: Sequence[StatusLine], missing: Mapping[str, OpenPgpKey]) -> Problem:
+    """Say so where the signer is unknown to gpg only because it would not take the policy's key."""
+    key = missing.get(values(lines, "ERRSIG")[0][:16]) if problem.reason == "unknown-signer" else None
+    if key is None:
+        return problem
+    return Problem(
+        "key-unavailable",
+        "gpg here cannot use the policy's key that signed, so nothing can be said of the signature",
+        got=f"gpg did not import {key.fingerprint}",
+        expected="a gpg that knows this kind of key, and a key file with a user id and its self-signature",
+        fix=f"gpg --version; {sh('gpg', '--show-keys', f'.ptguard/{key.file}')}   # a newer gpg, or a new export",
+        status=Status.ERROR,
+    )
 
 
 def _facts(validsig: str, verdict: str, *, expired: bool) -> SignatureFacts | Problem:
