@@ -1,5 +1,6 @@
 """`ptguard keys` for real: the changed policy is one that the guard reads, and does what was asked."""
 
+import codecs
 import json
 import os
 import subprocess
@@ -242,6 +243,19 @@ def test_every_form_of_git_s_signing_key_is_understood(
 def test_a_line_may_be_given_as_git_has_it(team: Team, keychain: KeyChain) -> None:
     done = keys(team, "add", "bot", f"key::{keychain.ssh('long', '-t', 'rsa', '-b', '4096').public}", "--dry-run")
     assert done.returncode == 0, done.stderr
+
+
+def test_what_other_systems_put_before_a_key_is_known(team: Team, keychain: KeyChain) -> None:
+    new, file = keychain.ssh("second-bot").public, team.root / "id.pub"
+    file.write_bytes(codecs.BOM_UTF8 + f"{new}\r\n".encode())
+    done = keys(team, "add", "bot", str(file), "--dry-run")
+    assert done.returncode == 0 and f'+public-key = "{new} bot"' in done.stdout
+    file.write_text(f"{new}\r\n", "utf-16")
+    done = keys(team, "add", "bot", str(file))
+    assert done.returncode == 2 and "is UTF-16" in done.stderr
+    (mend,) = [line for line in done.stderr.splitlines() if "mend" in line]
+    run("sh", "-c", mend.strip().removeprefix("mend").strip())
+    assert keys(team, "add", "bot", f"{file}.ascii").returncode == 0
 
 
 def test_what_to_think_of_is_noted(team: Team, keychain: KeyChain) -> None:

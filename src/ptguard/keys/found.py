@@ -1,5 +1,6 @@
 """The key that is meant: a fingerprint of the user's keyring, a file, a line, or what git signs with."""
 
+import codecs
 import os
 import re
 from pathlib import Path
@@ -93,6 +94,11 @@ def _file(gpg: str, path: Path) -> FoundKey:
         raise UsageError(f"{name} cannot be read: {error.strerror}", fix=sh("ls", "-l", str(path))) from error
     if not data:
         raise UsageError(f"{name} is empty, or larger than a key", fix=f"name {_WHAT}")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        new = sh(f"{path}.ascii")
+        fix = f"{sh('iconv', '-f', 'UTF-16', '-t', 'ASCII', str(path))} >{new}   # and name {new}"
+        raise UsageError(f"{name} is UTF-16, as PowerShell writes it, and a key is ASCII", fix=fix)
     if b"PRIVATE KEY" in data:
         raise UsageError(f"{name} is a private key, which never belongs here", fix=_public_half(path, data))
     if b"-----BEGIN PGP" not in data and not data[0] & 0x80:
