@@ -85,4 +85,4 @@ def test_a_key_must_have_been_good_when_the_server_saw_the_tag(
     later = (now + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     team.change_policy(f"valid-until = {shut}", f"valid-until = {later}")
     reasons, message = audit()
-    assert reasons == [] and f"a server has seen it since {now.date()}" in message
+    assert reasons == [] and f"a server has seen it since {team.receipts()[0]['at'][:10]}" in message

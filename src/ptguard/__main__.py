@@ -117,6 +117,8 @@ def _command(args: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
+    except SystemExit:  # click's word for a broken pipe: nobody read the words, which 1 would call a refusal
+        return ExitCode.UNDECIDED
     return int(outcome or ExitCode.ACCEPTED)
 
 

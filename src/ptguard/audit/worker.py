@@ -17,7 +17,7 @@ from ptguard.audit.cache import Cache, Known, finding_of, row, rows_of, said_of
 from ptguard.audit.share import Judged, Share, judge_share
 from ptguard.errors import PtguardError, ToolFailedError
 from ptguard.gateways.git import Git
-from ptguard.gateways.process import started
+from ptguard.gateways.process import started, stay_together
 from ptguard.later import Later
 from ptguard.model import Problem, RefUpdate, RemoteState, Status, TagVerdict
 from ptguard.remotes import Clone, configured
@@ -122,6 +122,7 @@ def _read(line: bytes, part: range) -> Judged:
 
 def main() -> None:
     """Judge the share that standard input tells of; one line of JSON for each tag."""
+    stay_together()  # an audit that is called off ends us, and all that works for us must end with us
     try:
         told = json.loads(sys.stdin.buffer.read())
         for judged in _work(told):

@@ -156,7 +156,8 @@ class Repository:
         except GitCommandError as error:
             if error.status in (1, 2):
                 return None
-            lines = str(error.stderr).strip().splitlines() or ["it said nothing"]
+            said = str(error.stderr).strip().removeprefix("stderr: '").removesuffix("'")  # GitPython's own quotes
+            lines = said.splitlines() or ["it said nothing"]
             raise GitError(f"git {command} failed: {shown(lines[-1])}") from error
         assert isinstance(out, bytes)  # noqa: S101 - what stdout_as_string=False promises
         return out.decode("utf-8", "surrogateescape")
