@@ -27,15 +27,11 @@ _SHARED: Final[Mapping[str, int]] = {
 
 @value
 class Settings:
-    """``max_tags`` of one push, ``timeout`` in seconds; ``transaction``: the hook is armed that can hold a tag back.
-
-    ``sharing``: the mode bits that core.sharedRepository adds to files (git-config(1)).
-    """
+    """``max_tags`` of one push, ``timeout`` in seconds; ``transaction``: the hook is armed that can hold a tag back."""
 
     max_tags: int
     timeout: float
     transaction: bool
-    sharing: int
 
 
 def read(git: Git, config: Config) -> Settings:
@@ -44,12 +40,7 @@ def read(git: Git, config: Config) -> Settings:
     Raises:
         PolicyError: one of them cannot be understood.
     """
-    return Settings(
-        _number(config),
-        _seconds(config),
-        _holds_back(git.common_dir, config),
-        _sharing(config.get("core.sharedrepository", ("",))[-1].lower()),
-    )
+    return Settings(_number(config), _seconds(config), _holds_back(git.common_dir, config))
 
 
 def without_limits(config: Config) -> Config:
@@ -97,7 +88,9 @@ def _holds_back(git_dir: Path, config: Config) -> bool:
         return False
 
 
-def _sharing(text: str) -> int:
+def sharing(config: Config) -> int:
+    """Give the mode bits that core.sharedRepository adds to files (git-config(1))."""
+    text = config.get("core.sharedrepository", ("",))[-1].lower()
     if text in _SHARED:
         return _SHARED[text]
     return int(text, 8) & 0o066 if len(text) in (3, 4) and set(text) <= set("01234567") else 0
