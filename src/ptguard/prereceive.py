@@ -70,8 +70,10 @@ def _keep(receipts: Receipts, kind: str) -> None:
     except Exception as error:
         lost = error if isinstance(error, PtguardError) else unexpected(error)
         said = [f"ptguard: note: no receipt of this push is kept: {shown(lost.message)}\n"]
+        if lost.fix:
+            said.append(f"  mend      {shown(lost.fix)}\n")
         with suppress(OSError):
-            _say(said + [f"  mend      {shown(lost.fix)}\n"] * (lost.fix is not None), refused=True)
+            _say(said, refused=True)
 
 
 @contextmanager
