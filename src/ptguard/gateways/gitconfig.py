@@ -5,6 +5,7 @@ What judges does not ask here: :mod:`ptguard.gateways.git` reads the repository'
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from ptguard.errors import GitError, ToolFailedError
@@ -71,6 +72,11 @@ def held_key(git_dir: Path) -> str:
     """
     pattern = re.sub(r"[][*?\\]", r"\\\g<0>", os.fspath(git_dir.resolve()))
     return f"includeif.gitdir:{pattern}.path"
+
+
+def includes_held(git_dir: Path, config: Mapping[str, tuple[str, ...]]) -> bool:
+    """Tell whether ``config``, the own one of the repository at ``git_dir``, includes the file :data:`HELD` there."""
+    return config.get(held_key(git_dir), ("",))[-1] == HELD and (git_dir / HELD).is_file()
 
 
 def set_in_file(file: Path, key: str, text: str) -> None:

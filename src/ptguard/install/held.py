@@ -15,6 +15,7 @@ from ptguard.gateways.gitconfig import (
     entries,
     get_in_file,
     held_key,
+    includes_held,
     set_in_file,
     set_local,
     unset_local,
@@ -26,7 +27,7 @@ _KEY = "core.hooksPath"
 
 def holds(folder: Path, config: Mapping[str, tuple[str, ...]]) -> bool:
     """Tell whether git is held to the hooks of the repository at ``folder``, whose own configuration is ``config``."""
-    if _KEY.lower() in config or config.get(held_key(folder), ("",))[-1] != HELD:
+    if _KEY.lower() in config or not includes_held(folder, config):
         return False
     said = get_in_file(folder / HELD, _KEY)
     return said is not None and Path(said).resolve() == (folder / "hooks").resolve()

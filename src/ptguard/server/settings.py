@@ -8,7 +8,7 @@ from typing import Final
 
 from ptguard.errors import PolicyError
 from ptguard.gateways.git import Git
-from ptguard.gateways.gitconfig import HELD, held_key
+from ptguard.gateways.gitconfig import includes_held
 from ptguard.policy.table import WrongError
 from ptguard.policy.values import duration
 from ptguard.remotes import Config
@@ -75,8 +75,7 @@ def _holds_back(git_dir: Path, config: Config) -> bool:
     Where that is not set, whoever pushes over the file transport can lead git elsewhere.
     """
     hooks = config.get("core.hookspath", ("",))[-1]
-    held = config.get(held_key(git_dir), ("",))[-1] == HELD and (git_dir / HELD).is_file()
-    if (hooks and Path(hooks).resolve() != (git_dir / "hooks").resolve()) or not (hooks or held):
+    if Path(hooks).resolve() != (git_dir / "hooks").resolve() if hooks else not includes_held(git_dir, config):
         return False
     hook = git_dir / "hooks" / TRANSACTION
     try:
