@@ -256,7 +256,10 @@ class Git:
         if not tips:
             return False
         args = "\n".join([commit, *(f"^{tip}" for tip in tips)]) + "\n"
-        if not self._run("rev-list", "-n1", "--stdin", stdin=args.encode("ascii")):
+        walked = self._try("rev-list", "-n1", "--stdin", stdin=args.encode("ascii"))
+        if walked.returncode != 0:
+            raise _not_walked(commit, walked)
+        if not walked.stdout:
             return True
         done = self._try("merge-base", commit, *tips)
         if done.returncode not in (0, 1):
@@ -444,6 +447,14 @@ def _ref_file(path: Path) -> bytes:
             return file.read(1 << 13)
     except OSError:
         return b""
+
+
+def _not_walked(commit: Oid, done: Completed) -> GitError:
+    """Say why the ancestors of ``commit`` cannot be followed: a shallow clone pushes what has none on the server."""
+    if b"Could not read" in done.stderr or b"Failed to traverse parents" in done.stderr:
+        fix = "git fetch --unshallow   # in the clone that pushes, if it is a shallow one; then push again"
+        return GitError(f"the history of commit {commit} is not whole: {_first_line(done)}", fix=fix)
+    return GitError(f"git rev-list failed: {_first_line(done)}")
 
 
 def _parse_ls_remote(out: bytes) -> Mapping[str, Oid]:

@@ -180,8 +180,16 @@ def _each_once(push: Push) -> None:
 
 
 def _still_there(push: Push) -> None:
-    """Refuse a tag that the push wants to take from what does not stand there (yet): git would do it once it does."""
+    """Refuse a tag that the push wants to take from what does not stand there (yet): git would do it once it does.
+
+    A deletion of nothing is done by git whatever has come to stand there meanwhile (builtin/receive-pack.c, update).
+    """
     for update, claimed in push.pairs:
+        if update.is_tag and update.deletion and claimed is None:
+            raise UsageError(
+                f"the push deletes the tag {shown(update.tag)} from where none is",
+                fix="let git make the push: git push",
+            )
         if update.is_tag and claimed != update.remote_oid:
             raise UsageError(
                 f"the tag {shown(update.tag)} has changed on the server since this push was made",
