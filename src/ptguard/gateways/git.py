@@ -95,7 +95,7 @@ class Git:
         done = run(["git", "rev-parse", *OPEN_ARGS], env=env, cwd=start)
         lines = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
         if done.returncode != 0 or len(lines) != len(OPEN_ARGS):
-            raise UsageError(f"not a git repository that can be read: {_first_line(done)}", fix=fix)
+            raise unreadable(_first_line(done), done.stderr, fix)
         git_dir, shallow, object_format = lines
         for known in get_args(ObjectFormat):
             if object_format == known:
@@ -428,6 +428,16 @@ class Refs(dict[str, Oid]):
     def under(self, prefix: str) -> Iterable[str]:
         """Give the names that begin with ``prefix``."""
         return (name for name in self if name.startswith(prefix))
+
+
+def unreadable(why: str, said: bytes, fix: str) -> UsageError:
+    """Say that git takes a folder for no repository, and what mends it: ``fix``, or what git itself ``said``."""
+    for line in said.decode("utf-8", "backslashreplace").splitlines():
+        if "--add safe.directory " in line:  # another user's (git-config(1), safe.directory)
+            fix = f"{shown(line.strip())}   # if you trust whose it is"
+    if "bad config line" in why:
+        fix = "mend that line of that file"
+    return UsageError(f"not a git repository that can be read: {shown(why)}", fix=fix)
 
 
 def hash_object(kind: str, data: bytes, object_format: ObjectFormat) -> Oid:
