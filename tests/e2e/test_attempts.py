@@ -77,12 +77,12 @@ def test_a_wrong_setting_leaves_branches_and_the_log_alone(served: Team) -> None
 
 def test_a_push_that_takes_too_long(served: Team, tmp_path: Path) -> None:
     config(served, "ptguard.timeout", "1s")
-    env, asked = slow_gpg(tmp_path / "bin", served)
+    env, _ = slow_gpg(tmp_path / "bin", served)
     served.tag()
     with pushing(served, env, "v2.9.0") as push:
         _, said = push.communicate(timeout=120)
     assert push.returncode != 0 and b"took longer to judge than 1 s" in said, said
-    assert asked.exists() and served.remote_refs().keys() == {"refs/heads/main"}
+    assert served.remote_refs().keys() == {"refs/heads/main"}
     assert reasons(served) == [("v2.9.0", ["error/timeout"])]
 
 
@@ -91,7 +91,7 @@ def test_a_signal(served: Team, tmp_path: Path, number: signal.Signals) -> None:
     env, asked = slow_gpg(tmp_path / "bin", served)
     served.tag()
     with pushing(served, env, "v2.9.0") as push:
-        until(asked.exists, "gpg is asked", 120)
+        until(asked.exists, "gpg is asked")
         (judge,) = (line for line in processes_of(served.root) if "ptguard pre-receive" in line)
         os.kill(int(judge.split()[0]), number)
         _, said = push.communicate(timeout=120)
@@ -134,7 +134,7 @@ def test_a_log_that_another_holds_delays_no_refusal(served: Team) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         said = served.guard("light").refused().screen
     assert "not a whole number" in said
-    assert "no receipt of this push is kept: receipts.jsonl could not be written within 1 s" in said
+    assert "no receipt of this push is kept: receipts.jsonl could not be written within 5 s" in said
     assert "fuser -v ptguard/receipts.jsonl" in said
     assert len(served.receipts()) == 1
     served.guard("light").refused()

@@ -23,7 +23,7 @@ from ptguard.text import shown
 _PUSHERS: Final = ("GL_USERNAME", "GL_USER", "GITEA_PUSHER_NAME", "GITHUB_USER_LOGIN", "REMOTE_USER", "LOGNAME", "USER")
 """Where servers say who pushes: GitLab, gitolite, Gitea and Forgejo, GitHub Enterprise Server, CGI, the account."""
 
-_PATIENCE: Final = 1.0
+_PATIENCE: Final = 5.0
 """Seconds that a refusal waits for its receipt: others may be writing, or the disk may have stopped answering."""
 
 
