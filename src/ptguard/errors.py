@@ -72,6 +72,12 @@ class ToolFailedError(PtguardError):
     kind = "tool-failed"
 
 
+class TooSlowError(ToolFailedError):
+    """The judging of a push took longer than the administrator of a server allows."""
+
+    kind = "timeout"
+
+
 def unexpected(error: Exception) -> PtguardError:
     """Give what is said of an exception that nobody expected: a mistake of ours, which refuses too."""
     words = f"ptguard itself failed: {type(error).__name__}: {error}"

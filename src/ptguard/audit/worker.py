@@ -57,7 +57,7 @@ def _tend(share: Share, cache: Cache, part: range, number: int, answers: "queue.
         home = share.home / f"share-{number}"
         home.mkdir(mode=0o700)
         told = json.dumps(_told(share, cache, part, home)).encode("ascii")
-        with started([sys.executable, "-I", "-m", _MODULE], env=dict(os.environ)) as process:
+        with started([sys.executable, "-I", "-X", "utf8", "-m", _MODULE], env=dict(os.environ)) as process:
             assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
             left = memoryview(told)
             while left:  # a signal may cut a write to a pipe short

@@ -104,6 +104,8 @@ def _take(step: Step, layout: Layout) -> str:
     brief, here = layout.brief, layout.top or layout.git_dir
     match step:
         case Move(source, target):
+            if source.is_dir() and not source.is_symlink():
+                target.unlink(missing_ok=True)  # rename(2) puts no folder in the place of a file
             source.replace(target)
             return f"moved {brief(source)} to {target.name}"
         case Write(path, data):
