@@ -72,6 +72,23 @@ def test_a_refused_push_frees_no_tag_that_leans(served: Team) -> None:
     assert "refs/tags/v2.9.0" not in served.remote_refs(), said
 
 
+@pytest.mark.parametrize("ref", ["refs/heads/latest", "refs/x/latest"])
+def test_a_tag_that_leans_and_comes_by_a_symbolic_ref(served: Team, ref: str) -> None:
+    run("git", "-C", served.remote, "symbolic-ref", ref, "refs/tags/v2.9.0", env=served.env)
+    tip = served.remote_refs()["refs/heads/main"]
+    served.repo.git("commit", "-q", "--allow-empty", "-m", "more")
+    lines = [(tip, served.repo.git("rev-parse", "HEAD"), "refs/heads/main"), (ZERO, served.tag(), ref)]
+    hook = served.remote / "hooks" / "update"
+    hook.write_text("#!/bin/sh\ncase $1 in refs/heads/main) exit 1 ;; esac\n")
+    hook.chmod(0o755)
+    said = raw_push(served.repo, served.remote, lines)
+    assert "refs/heads/main did not arrive with it" in said
+    assert served.remote_refs().keys() == {"refs/heads/main"}
+    hook.unlink()
+    raw_push(served.repo, served.remote, lines)
+    assert "refs/tags/v2.9.0" in served.remote_refs()
+
+
 @pytest.mark.parametrize("git", ["git", *([newgit.REAL] if newgit.REAL else [])])
 def test_a_tag_does_not_land_where_its_branch_has_lost_a_race(served: Team, git: str) -> None:
     tip = served.remote_refs()["refs/heads/main"]
