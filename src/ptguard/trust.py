@@ -70,11 +70,14 @@ def _named(git: Git, config: Config, choice: Choice) -> Anchor | None:
     return None
 
 
-def _at_file(name: str) -> Anchor:
+def _at_file(name: str, where: str = "") -> Anchor:
     if not Path(name).is_absolute():
         raise PolicyError(
             f"git config ptguard.policyFile is {shown(name)!r}, not an absolute path",
-            fix=sh("git", "config", "ptguard.policyFile", f"/absolute/path/{Path(name).name}"),
+            fix=sh(
+                "git", "config", "--local", "ptguard.policyFile", f"/absolute/path/{Path(name).name or 'policy.toml'}"
+            )
+            + where,
         )
     return Anchor(name, None, Path(name), None)
 
@@ -123,7 +126,7 @@ def server_anchor(config: Config, refs: Refs, branch: str) -> Anchor:
         PolicyError: the file's path is not absolute, or the trust branch has no commit yet.
     """
     if file := config.get("ptguard.policyfile"):
-        return _at_file(file[-1])
+        return _at_file(file[-1], "   # in the server's repository")
     ref = BRANCH_PREFIX + branch
     if ref not in refs:
         raise PolicyError(
@@ -234,7 +237,8 @@ def read_policy(git: Git, anchor: Anchor, remote: Remote | None) -> Policy:
 
 def _no_policy(anchor: Anchor, problem: Problem, remote: Remote | None) -> PolicyError:
     if anchor.file:
-        return PolicyError(f"the policy file {shown(str(anchor.file))} cannot be read: {problem.message}")
+        message = f"the policy file {shown(str(anchor.file))} cannot be read: {problem.message}"
+        return PolicyError(message, fix=sh("ls", "-l", str(anchor.file)) + "   # it must be a file that can be read")
     push = sh("git", "push", "-u", remote.name, anchor.branch or "main") if remote else None
     message = f"no policy to judge by at {shown(anchor.source)} ({anchor.commit}): {problem.message}"
     if problem.reason != "missing-file":

@@ -92,8 +92,14 @@ def test_a_signal(served: Team, tmp_path: Path, number: signal.Signals) -> None:
     served.tag()
     with pushing(served, env, "v2.9.0") as push:
         until(asked.exists, "gpg is asked")
-        (judge,) = (line for line in processes_of(served.root) if "ptguard pre-receive" in line)
-        os.kill(int(judge.split()[0]), number)
+        judges: list[str] = []
+
+        def alone() -> bool:  # a program that it is just starting has its words for a moment
+            judges[:] = [line for line in processes_of(served.root) if "ptguard pre-receive" in line]
+            return len(judges) == 1
+
+        until(alone, "the judging has started its programs")
+        os.kill(int(judges[0].split()[0]), number)
         _, said = push.communicate(timeout=120)
     assert push.returncode != 0 and b"interrupted: refused, nothing was pushed by it" in said, said
     assert served.remote_refs().keys() == {"refs/heads/main"}

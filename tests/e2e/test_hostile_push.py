@@ -1,5 +1,8 @@
 """Pushes that no honest git would make, at a guarded bare repository: what they say counts for nothing."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests import newgit
@@ -72,6 +75,23 @@ def test_a_refused_push_frees_no_tag_that_leans(served: Team) -> None:
     assert "refs/tags/v2.9.0" not in served.remote_refs(), said
 
 
+def test_a_tag_that_leans_and_comes_by_a_symbolic_ref(served: Team) -> None:
+    ref = "refs/x/latest"
+    run("git", "-C", served.remote, "symbolic-ref", ref, "refs/tags/v2.9.0", env=served.env)
+    tip = served.remote_refs()["refs/heads/main"]
+    served.repo.git("commit", "-q", "--allow-empty", "-m", "more")
+    lines = [(tip, served.repo.git("rev-parse", "HEAD"), "refs/heads/main"), (ZERO, served.tag(), ref)]
+    hook = served.remote / "hooks" / "update"
+    hook.write_text("#!/bin/sh\ncase $1 in refs/heads/main) exit 1 ;; esac\n")
+    hook.chmod(0o755)
+    said = raw_push(served.repo, served.remote, lines)
+    assert "refs/heads/main did not arrive with it" in said
+    assert served.remote_refs().keys() == {"refs/heads/main"}
+    hook.unlink()
+    raw_push(served.repo, served.remote, lines)
+    assert "refs/tags/v2.9.0" in served.remote_refs()
+
+
 @pytest.mark.parametrize("git", ["git", *([newgit.REAL] if newgit.REAL else [])])
 def test_a_tag_does_not_land_where_its_branch_has_lost_a_race(served: Team, git: str) -> None:
     tip = served.remote_refs()["refs/heads/main"]
@@ -104,6 +124,34 @@ def test_an_old_id_that_another_push_is_about_to_bring(served: Team) -> None:
     )
     assert "several lines for refs/tags/v2.9.0" in said
     assert [r["reasons"] for r in served.receipts()] == [["error/usage"]] * 3
+
+
+@pytest.mark.parametrize("way", ["files", *(["reftable"] if newgit.REAL else [])])
+def test_however_git_keeps_its_refs(
+    team: Team, way: str, tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a reftable a symbolic ref is no file to look into (git 2.45 and later)."""
+    if way == "reftable":
+        newgit.use_new(tmp_path / "new git", env, monkeypatch)
+        shutil.rmtree(team.remote)
+        run("git", "init", "-q", "--bare", "--ref-format=reftable", team.remote, env=team.env)
+        team.push("main")
+    team.serve()
+    team.guard("HEAD:refs/heads/work").accepted()
+    run("git", "-C", team.remote, "symbolic-ref", "refs/heads/latest", "refs/tags/v2.9.0", env=team.env)
+    team.guard("HEAD:refs/heads/latest").refused("lightweight")
+    team.tag()
+    team.guard("v2.9.0").accepted("v2.9.0")
+    team.repo.git("commit", "-q", "--allow-empty", "-m", "more")
+    team.guard("-f", "HEAD:refs/heads/latest").refused("moved")
+    team.guard(":v2.9.0").refused("deleted")
+    team.guard(":main").refused()
+    tag = team.tag("v2.9.0.post1")
+    hook = team.remote / "hooks" / "update"
+    hook.write_text("#!/bin/sh\ncase $1 in refs/heads/*) exit 1 ;; esac\n")
+    hook.chmod(0o755)
+    team.repo.try_git("push", "origin", "main", "v2.9.0.post1")
+    assert tag not in team.remote_refs().values()
 
 
 def test_a_push_of_branches_to_a_namespace_is_left_alone(served: Team) -> None:

@@ -273,6 +273,27 @@ def test_an_administrators_file_outside_decides(served: Team, tmp_path: Path) ->
     assert served.receipts()[-1]["policy"] == {**served.receipts()[-1]["policy"], "commit": None}
 
 
+def test_a_slip_of_the_administrator_is_named_with_its_mending(served: Team, tmp_path: Path) -> None:
+    served.tag()
+    for slip, said in (
+        (
+            "policy.toml",
+            "git config --local ptguard.policyFile /absolute/path/policy.toml   # in the server's repository",
+        ),
+        ("", "git config --local ptguard.policyFile /absolute/path/policy.toml   # in the server's repository"),
+        (f"{tmp_path}/none", f"ls -l {tmp_path}/none   # it must be a file that can be read"),
+        (str(tmp_path), f"ls -l {tmp_path}   # it must be a file that can be read"),
+    ):
+        config(served, "ptguard.policyFile", slip)
+        assert f"mend      {said}" in served.guard("v2.9.0").refused().screen
+    config(served, "--unset", "ptguard.policyFile")
+    config(served, "ptguard.trustBranch", "mian")
+    said = served.guard("v2.9.0").refused().screen
+    assert "if there never was such a branch, an administrator: git config --local ptguard.trustBranch NAME" in said
+    config(served, "ptguard.trustBranch", "main")
+    served.guard("v2.9.0").accepted("v2.9.0")
+
+
 def test_what_the_pusher_configured_has_no_say(served: Team, tmp_path: Path) -> None:
     home = tmp_path / "pusher"
     home.mkdir()

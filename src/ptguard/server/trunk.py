@@ -157,9 +157,12 @@ def missing(trunk: Trunk) -> PolicyError | None:
     if trunk.policy or trunk.stood is None:
         return None
     at = f" (in {trunk.stood.commit})" if trunk.stood.commit else ""
+    way = "an administrator may be needed"
+    if trunk.tip is None:  # a slip in the name looks the same
+        way = "if there never was such a branch, an administrator: git config --local ptguard.trustBranch NAME"
     return PolicyError(
         f"a policy has stood on {shown(trunk.branch)} here{at} and is gone, so no tag can be judged",
-        fix=f"git push origin {shown(trunk.branch)}   # with {POLICY_PATH} back in it; an administrator may be needed",
+        fix=f"git push origin {shown(trunk.branch)}   # with {POLICY_PATH} back in it; {way}",
     )
 
 
