@@ -167,7 +167,8 @@ def test_docker_s_words_run_a_container_where_podman_takes_them(
     podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A docker that hands on to podman: every word that docker is given is one that podman knows, too."""
-    script = 'case "$1" in version) echo 28.0.0 ;; image) exec podman image inspect "$4" ;; *) exec podman "$@" ;; esac'
+    script = 'case "$1" in --version) echo Docker ;; version) echo 28.0.0 ;;'
+    script += ' image) exec podman image inspect "$4" ;; *) exec podman "$@" ;; esac'
     monkeypatch.setenv("PATH", f"{podman.folder / 'bin'}:/usr/bin:/bin")
     (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "docker").chmod(0o755)
@@ -178,6 +179,19 @@ def test_docker_s_words_run_a_container_where_podman_takes_them(
     runner.resolve(reference(podman.pinned(PYTHON_IMAGE)))
     report = runner.probe(Asked("none", "full", 60), lambda _: None)
     assert (runner.name, report.facts["os"]) == ("docker", "debian 12")
+
+
+def test_podman_under_the_name_of_docker_is_driven_as_podman(
+    podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Fedora's podman-docker has it: it takes docker's --gpus and does nothing of it."""
+    stand_in(tmp_path, monkeypatch, "docker", 'echo "Emulate Docker CLI using podman." >&2; exec podman "$@"')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{podman.folder / 'bin'}:/usr/bin:/bin")
+    with pytest.raises(UsageError, match="docker is podman here") as caught:
+        Engine("docker").check()
+    assert caught.value.fix == "ptguard smoke --runner podman"
+    found = container.find()
+    assert found is not None and found.name == "podman"
 
 
 def test_an_image_that_is_not_here_is_pulled_by_its_digest(podman: Podman, tmp_path: Path) -> None:

@@ -65,12 +65,14 @@ class Engine:
         """Give the engine's version.
 
         Raises:
-            UsageError: it is not installed.
+            UsageError: it is not installed, or is podman called docker, which leaves GPUs out without a word.
             ToolFailedError: it does not answer, as docker without its daemon.
         """
         if shutil.which(self.name) is None:
             fix = f"apt-get install {_PACKAGE[self.name]}   # or, inside the image: ptguard smoke --runner local"
             raise UsageError(f"{self.name} is not installed", fix=fix)
+        if self.name == "docker" and self._ask("--version").stdout.lower().startswith(b"podman"):
+            raise UsageError("docker is podman here (podman-docker)", fix="ptguard smoke --runner podman")
         done = self._ask(
             "version", "--format", "{{.Server.Version}}" if self.name == "docker" else "{{.Client.Version}}"
         )
