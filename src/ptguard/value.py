@@ -20,8 +20,8 @@ class _Value(Protocol):
 def value(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen class with slots, equality, hash and representation from its annotated fields.
 
-    A field may have a default, which must be immutable: it is shared. A method of these that the class has is kept. Type checkers see a frozen dataclass
-    (typing.dataclass_transform, PEP 681).
+    A field may have a default, which must be immutable: it is shared. A method of these that the class has is kept.
+    Type checkers see a frozen dataclass (typing.dataclass_transform, PEP 681).
     """
     names = tuple(cls.__annotations__)  # of a class without bases: its own, in their order
     defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
