@@ -127,14 +127,17 @@ def test_what_the_engine_says_is_shown_harmless(tmp_path: Path, monkeypatch: pyt
         Engine("docker").resolve(IMAGE)
 
 
+GONE = 'case "$1" in run) exit 0 ;; *) echo "Cannot connect to the Docker daemon" >&2; exit 1 ;; esac'
 STUCK = 'case "$1" in ps) echo 1234 ;; run) exit 0 ;; *) echo "Error response from daemon: busy" >&2; exit 1 ;; esac'
 
 
+@pytest.mark.parametrize("script", [GONE, STUCK])
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_container_that_cannot_be_done_away_with_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: EngineName
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: EngineName, script: str
 ) -> None:
-    stand_in(tmp_path, monkeypatch, name, STUCK)
+    """Also where the engine says nothing of it any more: that is not known to be gone."""
+    stand_in(tmp_path, monkeypatch, name, script)
     monkeypatch.setattr(container, "_REMOVE", 0.5)
     assert not Engine(name).remove(BOX, cut_off=False)
     runner, said = ContainerRunner(Engine(name), tmp_path, None, "cpu"), list[str]()
