@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.loopback import end_all, free_port, listening, running
+from tests.loopback import end_all, listening, reserved_port, running
 from tests.support import GITCONFIG, SshIdentity, run
 
 PACKAGES = {"sshd": "openssh-server", "gitolite": "gitolite3", "nginx": "nginx", "fcgiwrap": "fcgiwrap"}
@@ -92,26 +92,26 @@ def sshd(folder: Path, keys: Path) -> Iterator[int]:
     program = program_path("sshd")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    port = free_port()
-    host = folder / "host-key"
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host)
-    kind, material, *_ = host.with_suffix(".pub").read_text().split()
-    (folder / "known-hosts").write_text(f"[127.0.0.1]:{port} {kind} {material}\n")
-    config = folder / "sshd-config"
-    config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {_quoted(host)}\nPidFile none\n"
-        f"AuthorizedKeysFile {_quoted(keys)}\nAuthenticationMethods publickey\nPermitRootLogin prohibit-password\n"
-        # No session files, no ~/.ssh of whoever runs the tests, no mode checks: temporary folders are his alone.
-        "UsePAM no\nStrictModes no\nPermitUserRC no\nPermitUserEnvironment no\nPrintLastLog no\nPrintMotd no\n"
-        f"AllowTcpForwarding no\nAllowAgentForwarding no\nX11Forwarding no\n"
-        f'SetEnv "HOME={folder / "home"}"\n'
-    )
-    try:
-        argv = (program, "-D", "-e", "-f", config)
-        with running(*argv, log=folder / "sshd.log", ready=lambda: port in listening()):
-            yield port
-    finally:
-        end_all(folder)  # every connection is a session of its own
+    with reserved_port() as port:
+        host = folder / "host-key"
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host)
+        kind, material, *_ = host.with_suffix(".pub").read_text().split()
+        (folder / "known-hosts").write_text(f"[127.0.0.1]:{port} {kind} {material}\n")
+        config = folder / "sshd-config"
+        config.write_text(
+            f"Port {port}\nListenAddress 127.0.0.1\nHostKey {_quoted(host)}\nPidFile none\n"
+            f"AuthorizedKeysFile {_quoted(keys)}\nAuthenticationMethods publickey\nPermitRootLogin prohibit-password\n"
+            # No session files, no ~/.ssh of whoever runs the tests, no mode checks: temporary folders are his alone.
+            "UsePAM no\nStrictModes no\nPermitUserRC no\nPermitUserEnvironment no\nPrintLastLog no\nPrintMotd no\n"
+            f"AllowTcpForwarding no\nAllowAgentForwarding no\nX11Forwarding no\n"
+            f'SetEnv "HOME={folder / "home"}"\n'
+        )
+        try:
+            argv = (program, "-D", "-e", "-f", config)
+            with running(*argv, log=folder / "sshd.log", ready=lambda: port in listening()):
+                yield port
+        finally:
+            end_all(folder)  # every connection is a session of its own
 
 
 def _quoted(path: Path) -> str:

@@ -10,11 +10,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def free_port() -> int:
-    """Give a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Give a port of 127.0.0.1 that nobody else is given before a server listens on it, nor later in the block.
+
+    It stays bound here. Who sets SO_REUSEADDR, as servers do, may listen on it all the same (socket(7)).
+    """
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not before: two might be given the same
+        yield int(held.getsockname()[1])
 
 
 def answers(port: int) -> bool:
@@ -26,7 +31,7 @@ def answers(port: int) -> bool:
     return True
 
 
-def until(met: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def until(met: Callable[[], bool], what: str, seconds: float = 120) -> None:
     """Wait for ``met``, looking every few milliseconds.
 
     Raises:

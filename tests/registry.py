@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.loopback import answers, free_port, running
+from tests.loopback import answers, reserved_port, running
 from tests.support import run
 
 PLATFORMS = ("amd64", "arm64")
@@ -57,19 +57,19 @@ def registry(folder: Path, *, login: tuple[str, str] | None = None, tls: bool = 
             package = {"htpasswd": "apache2-utils"}.get(program, program)
             raise RuntimeError(f"these tests need {program}: apt-get install {package}")
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    lines = ["version: 0.1", f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}", "http:"]
-    lines += [f"  addr: 127.0.0.1:{port}", "  secret: tests"]
-    authority = _certificate(folder) if tls else None
-    if tls:
-        lines += [f"  tls: {{certificate: {folder / 'host.pem'}, key: {folder / 'host.key'}}}"]
-    if login:
-        run("htpasswd", "-Bbc", folder / "htpasswd", *login)
-        lines += [f"auth: {{htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}}}"]
-    (folder / "config.yml").write_text("\n".join(lines) + "\n")
-    argv = ("docker-registry", "serve", folder / "config.yml")
-    with running(*argv, log=folder / "log", ready=lambda: answers(port)):
-        yield Registry(f"127.0.0.1:{port}", folder, login, authority)
+    with reserved_port() as port:
+        lines = ["version: 0.1", f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}", "http:"]
+        lines += [f"  addr: 127.0.0.1:{port}", "  secret: tests"]
+        authority = _certificate(folder) if tls else None
+        if tls:
+            lines += [f"  tls: {{certificate: {folder / 'host.pem'}, key: {folder / 'host.key'}}}"]
+        if login:
+            run("htpasswd", "-Bbc", folder / "htpasswd", *login)
+            lines += [f"auth: {{htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}}}"]
+        (folder / "config.yml").write_text("\n".join(lines) + "\n")
+        argv = ("docker-registry", "serve", folder / "config.yml")
+        with running(*argv, log=folder / "log", ready=lambda: answers(port)):
+            yield Registry(f"127.0.0.1:{port}", folder, login, authority)
 
 
 def _certificate(folder: Path) -> Path:

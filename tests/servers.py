@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.forges import gitea, gitlab, gitlab_global
 from tests.hosting import Server, bare, environment, home_of, program_path, ssh_client, sshd
-from tests.loopback import answers, free_port, running
+from tests.loopback import answers, reserved_port, running
 from tests.support import SshIdentity, run
 
 
@@ -97,8 +97,7 @@ def http(folder: Path, key: SshIdentity) -> Iterator[Server]:
     env = environment(folder)
     password = secrets.token_hex(8)
     (folder / "users").write_text(f"li-wei:{{PLAIN}}{password}\n")
-    port = free_port()
-    with _short(folder) as socket:
+    with _short(folder) as socket, reserved_port() as port:
         backend = Path(run("git", "--exec-path", env=env).stdout.strip(), "git-http-backend")
         user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
         config = folder / "nginx.conf"

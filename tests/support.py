@@ -66,7 +66,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     check: bool = True,
-    timeout: float = 120,
+    timeout: float = 600,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``argv`` with the environment of the test; text out, a failure shows both streams."""
     done = subprocess.run(
@@ -131,8 +131,8 @@ def gpg(home: Path, *args: str, stdin: bytes = b"") -> bytes:
 
 
 def gone(pid: int) -> bool:
-    """Tell whether a process has ended, or does within ten seconds; a zombie has, it only waits for its parent."""
-    deadline = time.monotonic() + 10
+    """Tell whether a process has ended, or does within half a minute; a zombie has, it only waits for its parent."""
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":

@@ -2,14 +2,16 @@
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ptguard.errors import UsageError
+from ptguard.errors import PtguardError, UsageError
 from ptguard.install.server import Place, install, look, uninstall
+from ptguard.text import sh
 from tests.forges import GITEA_HOOK
 from tests.hosting import script
 from tests.support import Repo, run
@@ -107,6 +109,10 @@ def test_a_folder_that_nothing_runs_arms_nothing(bare: Path, left: str | None) -
     assert not now.armed and "is no script that runs those of pre-receive.d" in trouble.what
     assert trouble.fix.endswith("--layout bare")
     assert install(bare, PYTHON, None, Place.BARE)[0].armed
+    assert look(bare).armed and look(bare).place is Place.BARE  # what the advice has made stays so
+    assert not (bare / "hooks" / "pre-receive.d" / "ptguard").exists()
+    assert uninstall(bare)[0] == f"{'removed' if left is None else 'put back'} {bare}/hooks/pre-receive"
+    assert look(bare).place is Place.GITEA and uninstall(bare) == ()
 
 
 def test_no_branch_no_trust(tmp_path: Path, env: dict[str, str]) -> None:
@@ -142,6 +148,11 @@ def _elsewhere(hook: Path) -> None:
     run("git", "-C", hook.parents[1], "config", "core.hooksPath", "/somewhere/else", env=dict(os.environ))
 
 
+def _elsewhere_for_its_worktree(hook: Path) -> None:
+    for words in (("extensions.worktreeConfig", "true"), ("--worktree", "core.hooksPath", "/somewhere/else")):
+        run("git", "-C", hook.parents[1], "config", *words, env=dict(os.environ))
+
+
 def _link_to_nowhere(hook: Path) -> None:
     hook.unlink()
     hook.symlink_to("/nowhere")
@@ -150,13 +161,14 @@ def _link_to_nowhere(hook: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "grave", "words"),
     [
-        (_gone, True, "is not the guard"),
+        (_gone, True, "there is no "),
         (_overwritten, True, "is not the guard"),
         (_link_to_nowhere, True, "is not the guard"),
         (_not_executable, True, "is not executable"),
         (_no_interpreter, True, "interpreter is gone: /gone/python"),
         (_old, False, "is not this version's guard"),
         (_elsewhere, True, "core.hooksPath does not hold git"),
+        (_elsewhere_for_its_worktree, True, "core.hooksPath does not hold git"),
     ],
 )
 def test_what_is_broken_is_named_and_mended_by_its_own_words(
@@ -176,7 +188,7 @@ def test_without_the_second_hook_it_is_armed_and_says_so(bare: Path) -> None:
     install(bare, PYTHON, None, None)
     (bare / "hooks" / "reference-transaction").unlink()
     (trouble,) = look(bare).troubles()
-    assert "reference-transaction is not the guard" in trouble.what and look(bare).armed
+    assert trouble.what == f"there is no {bare}/hooks/reference-transaction" and look(bare).armed
 
 
 # ----------------------------------------------------------------------------------- an administrator in a hurry
@@ -297,3 +309,21 @@ def test_a_repository_of_gitlab_without_hooks_yet(bare: Path, tmp_path: Path, by
     now, _ = install(bare, PYTHON, None, None)
     assert now.place is Place.GITLAB and (bare / "custom_hooks" / "pre-receive.d" / "ptguard").exists()
     assert now.armed and not (bare / "hooks" / "pre-receive").exists()
+
+
+def test_a_file_where_git_looks_for_a_folder(bare: Path) -> None:
+    shutil.rmtree(bare / "hooks")
+    (bare / "hooks").write_text("")
+    with pytest.raises(PtguardError, match="cannot be changed: File exists") as error:
+        install(bare, PYTHON, None, None)
+    assert error.value.fix == f"{sh('rm', str(bare / 'hooks'))}   # git looks for a folder there; then again"
+    (bare / "hooks").unlink()
+    assert install(bare, PYTHON, None, None)[0].armed
+
+
+def test_the_words_are_about_what_is_wanted(tmp_path: Path) -> None:
+    for command, wanted in ((install, "install"), (uninstall, "uninstall")):
+        args = (PYTHON, None, None) if command is install else ()
+        with pytest.raises(UsageError, match="not a git repository") as error:
+            command(tmp_path, *args)
+        assert (error.value.fix or "").startswith(f"ptguard {wanted} --server PATH")

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from ptguard.gateways.process import CancelledError, calling_off, run
-from ptguard.later import Later, apart
+from ptguard.later import Later, apart, within
 
 
 def test_what_work_gives_or_raises_comes_out() -> None:
@@ -33,3 +33,13 @@ def test_no_program_starts_once_the_work_is_called_off() -> None:
         run(["true"])
     assert run(["true"]).returncode == 0
     assert not issubclass(CancelledError, Exception)
+
+
+def test_what_takes_too_long_is_left_behind() -> None:
+    assert within(60, lambda: 3) == 3
+    with pytest.raises(ValueError, match="odd"):
+        within(60, lambda: _fail("odd"))
+    never = threading.Event()
+    with pytest.raises(TimeoutError):
+        within(0.01, never.wait)
+    never.set()

@@ -3,12 +3,13 @@
 import json
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from ptguard.roots import unsigned
 from tests.e2e.team import Team
-from tests.support import run
+from tests.support import Repo, run
 
 # ----------------------------------------------------------------------------------- the rule
 
@@ -265,3 +266,19 @@ def test_an_audit_names_every_change_of_the_policy(rooted: Team) -> None:
     assert "changes of the policy, newest first:" in text
     assert "✗ " + changes[1]["commit"][:12] in text and "unsigned: it has no signature" in text
     assert "signed by li-wei" in text
+
+
+def test_a_shallow_history_does_not_call_its_edge_the_first_policy(rooted: Team, tmp_path: Path) -> None:
+    commit(rooted, "li-wei")
+    rooted.guard("main").accepted()
+    url = f"file://{rooted.remote}"
+    run("git", "clone", "-q", "--depth=1", url, tmp_path / "shallow", env=rooted.env)
+    clone = Repo(tmp_path / "shallow", rooted.env)
+    clone.git("tag", "-a", "-m", "x", "v2.9.0")
+    done = clone.ptguard("audit", "--format", "json", "--offline")
+    (change,) = json.loads(done.stdout)["policy_changes"]
+    assert (change["reason"], change["allowed"]) == ("could-not-decide", None)
+    assert "git fetch --unshallow" in change["message"]
+    clone.git("fetch", "-q", "--unshallow")
+    document = json.loads(clone.ptguard("audit", "--format", "json", "--offline").stdout)
+    assert [c["reason"] for c in document["policy_changes"]] == ["ok", "unsigned", "first"]

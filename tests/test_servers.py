@@ -1,5 +1,6 @@
 """The tests' own servers: real pushes, a hook that accepts and refuses, words that arrive, nothing left running."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from tests.forges import gitea, gitlab
 from tests.hosting import Server
-from tests.loopback import answers, listening, processes_of, until
+from tests.loopback import answers, listening, processes_of, reserved_port, until
 from tests.servers import SERVERS, gitolite, http
 from tests.support import KeyChain, Repo, refs, run
 
@@ -159,3 +160,21 @@ def test_a_pushers_own_configuration_does_not_reach_a_server(work: Repo, keychai
             server.put_hook(HOOK)
             run("git", "config", "--global", "core.hooksPath", tmp_path / "nothing", env=work.env)
             assert (push(work, server, "bad").returncode == 0) is reaches, kind
+
+
+def test_a_reserved_port_is_given_to_nobody_else_and_a_server_may_have_it() -> None:
+    with reserved_port() as port:
+        others = [socket.socket() for _ in range(200)]
+        try:
+            for other in others:
+                other.bind(("127.0.0.1", 0))
+            assert port not in {other.getsockname()[1] for other in others}
+        finally:
+            for other in others:
+                other.close()
+        assert not answers(port)
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("127.0.0.1", port))
+            server.listen()
+            assert answers(port)

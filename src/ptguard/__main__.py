@@ -19,6 +19,8 @@ _caught: list[float] = []
 
 def main() -> NoReturn:
     """Run the command line of this process and leave with its exit code."""
+    if sys.getfilesystemencoding() != "utf-8":
+        _begin_again()
     gc.set_threshold(100_000)  # a short life makes little garbage; looking for it at every import costs 10 ms
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background
@@ -29,6 +31,16 @@ def main() -> NoReturn:
     if _is_hook(args):
         os._exit(code)  # all is said and cleared up; taking the interpreter down in good order costs 15 ms
     sys.exit(code)
+
+
+def _begin_again() -> None:
+    """Begin anew in UTF-8 mode: in this one names would not come back as they were read."""
+    from ptguard import utf8
+
+    try:
+        utf8.begin_again()
+    except OSError as error:
+        sys.exit(_complain(unexpected(error)))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -48,9 +60,14 @@ def _open_streams() -> None:
     os.close(low)
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+    encoding = None
+    if "utf8" in sys._xoptions:  # begun anew
+        from ptguard import utf8
+
+        encoding = utf8.spoken()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character must not turn a refusal into a traceback.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        stream.reconfigure(encoding=encoding, errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _told(code: int) -> int:
@@ -117,6 +134,8 @@ def _command(args: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
+    except SystemExit:  # click's word for a broken pipe: nobody read the words, which 1 would call a refusal
+        return ExitCode.UNDECIDED
     return int(outcome or ExitCode.ACCEPTED)
 
 

@@ -4,6 +4,7 @@ A *finding* is a value and refuses a tag; an *error* means that nothing could be
 The exit codes are listed once, in :class:`ExitCode`, and chosen from there only.
 """
 
+import errno
 from enum import IntEnum
 from typing import ClassVar
 
@@ -71,7 +72,14 @@ class ToolFailedError(PtguardError):
     kind = "tool-failed"
 
 
+class TooSlowError(ToolFailedError):
+    """The judging of a push took longer than the administrator of a server allows."""
+
+    kind = "timeout"
+
+
 def unexpected(error: Exception) -> PtguardError:
     """Give what is said of an exception that nobody expected: a mistake of ours, which refuses too."""
     words = f"ptguard itself failed: {type(error).__name__}: {error}"
-    return PtguardError(words, fix="report it, please")
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return PtguardError(words, fix="df -h   # and make room" if full else "report it, please")

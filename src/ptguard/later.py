@@ -43,6 +43,31 @@ class Later(Generic[T]):
             self._error = error
 
 
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """Give what ``work`` gives, or raise what it raises, where that takes no longer than ``seconds``.
+
+    Raises:
+        TimeoutError: it takes longer. Then it is left behind, and ends with the process at the latest.
+    """
+    values: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            values.append(work())
+        except BaseException as error:  # it belongs to whoever waits
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not values:
+        raise TimeoutError
+    return values[0]
+
+
 def finish() -> None:
     """End what is still under way, with the programs that it waits for; for the way out, also after an interrupt."""
     while _UNFINISHED:

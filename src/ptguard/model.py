@@ -408,7 +408,8 @@ class SignatureFacts:
 
     ``fingerprint`` is the primary key's (OpenPGP) or the ``SHA256:…`` of the key (SSH); ``digest`` the upper-case
     name of the hash; ``made_at`` the signature's own time (None: SSH carries none); ``expired_at`` when the key
-    or its primary expires, if the verifier says that it has by now.
+    or its primary expires, if the verifier says that it has by now; ``ending`` those of the two, by fingerprint, that
+    expire at all.
     """
 
     kind: SignatureKind
@@ -416,6 +417,7 @@ class SignatureFacts:
     digest: str
     made_at: datetime | None
     expired_at: datetime | None = None
+    ending: tuple[str, ...] = ()
 
 
 @value

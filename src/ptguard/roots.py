@@ -25,6 +25,7 @@ from ptguard.model import (
     RefUpdate,
     RemoteState,
     RuleMatch,
+    TagObject,
     TagRule,
 )
 from ptguard.parse.commit import MAX_COMMIT_BYTES, parse_commit
@@ -105,7 +106,14 @@ class Changes:
         Raises:
             PtguardError: the commit is not here, or a verifier is missing.
         """
-        made = parse_commit(commit, self._git.read(commit, "commit", MAX_COMMIT_BYTES))
+        return self._judged(commit, self._read(commit), policy, signers, mode)
+
+    def _read(self, commit: Oid) -> TagObject | Problem:
+        return parse_commit(commit, self._git.read(commit, "commit", MAX_COMMIT_BYTES))
+
+    def _judged(
+        self, commit: Oid, made: TagObject | Problem, policy: Policy, signers: Sequence[str], mode: Mode
+    ) -> Finding:
         # A change may have waited for its review; it cannot be an old one, for it goes on from what stands.
         at_any_age = replace(policy, limits=replace(policy.limits, max_tag_age=_ANY_AGE))
         update = RefUpdate(commit, commit, f"{TAG_PREFIX}{commit}", None)
@@ -144,7 +152,7 @@ class Changes:
         return tuple(self._change(commit) for commit in line)
 
     def _change(self, commit: Oid) -> PolicyChange:
-        made = parse_commit(commit, self._git.read(commit, "commit", MAX_COMMIT_BYTES))
+        made = self._read(commit)
         before = self._git.parents(commit)[:1]
         at = states(self._git, [commit, *before])
         stood = at[before[0]] if before else (None,) * len(WATCHED)
@@ -153,11 +161,15 @@ class Changes:
             return PolicyChange(commit, self._now, "", paths, "malformed", made.message)
         by = f"{made.tagger.name} <{made.tagger.email}>"
         change = PolicyChange(commit, made.tagger.when, by, paths, "first", "no policy stood before it")
-        policy = self._policy_at(before[0]) if before and stood[0] is not None else None
+        if before and self._git.info(before[0]) is None:
+            why = "the commit before it is not here: git fetch --unshallow"
+            return replace(change, reason="could-not-decide", message=why)
+        if stood[0] is None:
+            return change
+        policy = self._policy_at(before[0])
         if policy is None:
-            unread = replace(change, reason="could-not-decide", message="the policy before it cannot be read")
-            return change if stood[0] is None else unread
-        finding = self.signer(commit, policy, policy.root or tuple(policy.signers), Mode.AUDIT)
+            return replace(change, reason="could-not-decide", message="the policy before it cannot be read")
+        finding = self._judged(commit, made, policy, policy.root or tuple(policy.signers), Mode.AUDIT)
         return replace(
             change,
             reason=finding.reason,

@@ -59,7 +59,7 @@ class Snapshot:
         if oid not in self._folders:
             parsed = entries(self.raw_tree(oid), 20 if self.git.object_format == "sha1" else 32)
             if isinstance(parsed, Problem):
-                raise GitError(f"tree {oid} is malformed: {parsed.message}", fix="git fsck --full")
+                raise GitError(f"{parsed.message} (tree {oid})", fix="git fsck --full")
             self._folders[oid] = parsed
         return self._folders[oid]
 

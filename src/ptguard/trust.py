@@ -235,14 +235,13 @@ def read_policy(git: Git, anchor: Anchor, remote: Remote | None) -> Policy:
 def _no_policy(anchor: Anchor, problem: Problem, remote: Remote | None) -> PolicyError:
     if anchor.file:
         return PolicyError(f"the policy file {shown(str(anchor.file))} cannot be read: {problem.message}")
-    push = sh("git", "push", "-u", remote.name, anchor.branch or "main") if remote else "push it to the trust branch"
+    push = sh("git", "push", "-u", remote.name, anchor.branch or "main") if remote else None
     message = f"no policy to judge by at {shown(anchor.source)} ({anchor.commit}): {problem.message}"
     if problem.reason != "missing-file":
         way = f"make {POLICY_PATH} a regular file of at most {MAX_POLICY_BYTES} bytes, commit it"
-        return PolicyError(message, fix=f"{way}, then {push}")
-    return PolicyError(
-        message, fix=f"ptguard init && git add {POLICY_FOLDER} && git commit -m 'Add the release policy' && {push}"
-    )
+        return PolicyError(message, fix=f"{way}, then {push}" if push else way)
+    made = f"ptguard init && git add {POLICY_FOLDER} && git commit -m 'Add the release policy'"
+    return PolicyError(message, fix=f"{made} && {push}" if push else f"{made}   # on {shown(anchor.branch or 'main')}")
 
 
 Reader = Callable[[str, int], bytes | Problem]

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from ptguard.cli import COMMANDS, cli
 from ptguard.cli.doctor import policy_troubles
+from ptguard.errors import UsageError
 from tests.support import Repo, run
 
 
@@ -183,3 +184,56 @@ def test_an_armed_clone_is_only_looked_at(clone: Repo, monkeypatch: pytest.Monke
     monkeypatch.setenv("PRE_COMMIT_REMOTE_BRANCH", "refs/tags/v1")
     assert call("pre-commit-hook") == (0, "", "")
     assert os.path.samestat(before, guard(clone).stat())
+
+
+def test_install_check_names_what_arms_the_clone(clone: Repo) -> None:
+    assert call("install", "--check")[1].endswith("\n  mend: ptguard install\n")
+    (clone.path / ".git/hooks/pre-push").write_text("#!/bin/sh\n")
+    assert call("install", "--check")[1].endswith("is another hook)\n  mend: ptguard install\n")
+    call("install")
+    (clone.path / ".git/hooks/pre-push").chmod(0o644)
+    assert "\n  mend: ptguard doctor   # names what is wrong" in call("install", "--check")[1]
+
+
+def test_install_in_a_bare_repository_says_which_pushes_are_judged(
+    clone: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator on the server may take it for the guard of what comes in."""
+    bare = clone.path.parent / "net.git"
+    run("git", "clone", "-q", "--bare", clone.path, bare, env=clone.env)
+    monkeypatch.chdir(bare)
+    note = f"what is pushed from here is judged; for what is pushed to here: ptguard install --server {bare}\n"
+    assert call("install")[1].endswith(note) and call("install", "--check")[1].endswith(note)
+    monkeypatch.chdir(clone.path / ".git")
+    assert "pushed to here" not in call("install")[1]
+
+
+def test_a_folder_in_the_hooks_place_comes_back(clone: Repo) -> None:
+    folder = clone.path / ".git/hooks/pre-push"
+    folder.mkdir()
+    (folder / "mine").write_text("x")
+    assert "runs also" not in call("install")[1]
+    assert call("uninstall") == (0, "moved .git/hooks/pre-push.ptguard-chained to pre-push\n", "")
+    assert (folder / "mine").read_text() == "x"
+
+
+def test_doctor_without_a_remote_names_commands_only(clone: Repo) -> None:
+    assert (
+        "  mend: ptguard init && git add .ptguard && git commit -m 'Add the release policy'   # on main\n"
+        in call("doctor")[1]
+    )
+
+
+def test_a_repository_that_git_will_not_read(clone: Repo) -> None:
+    with (clone.path / ".git/config").open("a") as file:
+        file.write("[core\n")
+    with pytest.raises(UsageError, match="bad config line") as error:
+        call("install")
+    assert error.value.fix == "mend that line of that file"
+
+
+def test_a_repository_of_somebody_else(clone: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own way to try it
+    with pytest.raises(UsageError, match="dubious ownership") as error:
+        call("install")
+    assert error.value.fix == f"git config --global --add safe.directory {clone.path}   # if you trust whose it is"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.team import IMAGE, Team
-from tests.loopback import free_port
+from tests.loopback import reserved_port
 from tests.registry import Registry, registry
 from tests.support import held_against
 
@@ -138,8 +138,9 @@ def test_a_record_of_the_old_digest_does_not_prove_the_new_one(team: Team, hub: 
 
 
 def test_without_a_network_it_is_said_how_to_pin_all_the_same(team: Team) -> None:
-    declare(team, f"FROM 127.0.0.1:{free_port()}/team/train:1\n")
-    done = team.repo.ptguard("image", "pin")
+    with reserved_port() as port:
+        declare(team, f"FROM 127.0.0.1:{port}/team/train:1\n")
+        done = team.repo.ptguard("image", "pin")
     assert (done.returncode, done.stdout) == (3, "")
     assert "cannot be reached: " in done.stderr
     assert "  mend      ptguard image pin --digest sha256:…   #" in done.stderr

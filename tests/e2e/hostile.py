@@ -124,6 +124,8 @@ def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
         prolong(identity, subkey)
     subkey_gone = keys.openpgp("subkey-gone")
     signing_subkey(subkey_gone)
+    gone_too = lived(keys, "subkey-lapsed-and-gone", 10, 3650)
+    signing_subkey(gone_too, *frozen(now() - 9 * DAY), expire="8d")
     return (
         PolicyKey("old-rsa", keys.openpgp("old-rsa", "rsa2048").public),
         PolicyKey("subkeyed", exported(subkeyed)),
@@ -134,6 +136,8 @@ def policy_keys(keys: KeyChain) -> Sequence[PolicyKey]:
         PolicyKey("outlived", older_copy(keys.openpgp("outlived"))),  # before it was prolonged; its subkey had no end
         PolicyKey("subkey-prolonged", older_copy(keys.openpgp("subkey-prolonged"))),  # and this one's subkey had
         PolicyKey("subkey-gone", with_subkey_revoked(subkey_gone)),
+        PolicyKey("subkey-lapsed-and-gone", with_subkey_revoked(gone_too)),
+        PolicyKey("lapsed-and-gone", revoked(lived(keys, "lapsed-and-gone", 10, 9))),
         PolicyKey("pensioner", keys.openpgp("pensioner").public, 'status = "retired"'),
         PolicyKey("gone", revoked(keys.openpgp("gone", "ed25519", "0", *frozen(now() - 30 * DAY)))),
         PolicyKey("stolen", keys.openpgp("stolen").public, 'status = "compromised"'),
@@ -377,6 +381,9 @@ KINDS: tuple[Kind, ...] = (
          ("expired-key",), ()),
     Kind("subkey-revoked", lambda t, n: by_subkey(t, payload(t, n), "subkey-gone"), ("revoked-key",)),
     Kind("primary-beside-a-revoked-subkey", lambda t, n: by_gpg(t, payload(t, n), "subkey-gone")),
+    Kind("revoked-and-expired-since", lambda t, n: _at(t, n, "lapsed-and-gone", 3), ("revoked-key",)),
+    Kind("subkey-revoked-and-expired-since", lambda t, n: _at(t, n, "subkey-lapsed-and-gone", 5, by_subkey),
+         ("revoked-key",)),
     Kind("signed-long-before-the-revocation", lambda t, n: _at(t, n, "gone", 3), ("revoked-key",)),
     Kind("signed-before-the-key-was-made", lambda t, n: _at(
         t, n, "newer-subkey", 2, lambda *args: by_gpg(*args, "--ignore-time-conflict")), ("bad-signature",)),

@@ -67,6 +67,25 @@ def test_a_table_with_counts_for_a_reader(history: Team) -> None:
     assert done.stderr == ""  # no bar where there is no terminal
 
 
+def test_a_bar_shows_the_progress_where_there_is_a_terminal(history: Team, tmp_path: Path) -> None:
+    argv = [sys.executable, "-I", "-m", "ptguard", "audit", "--no-cache", "--format", "json"]
+    env = {**history.env, "TERM": "xterm"}
+    terminal, ours = os.openpty()
+    shown = b""
+    with (
+        (tmp_path / "out").open("wb") as out,
+        os.fdopen(terminal, "rb", buffering=0) as screen,
+        subprocess.Popen(argv, cwd=history.repo.path, env=env, stdout=out, stderr=ours) as process,
+    ):
+        os.close(ours)
+        with suppress(OSError):  # EIO: the other end has gone (pty(7))
+            while part := screen.read(4096):
+                shown += part
+    assert b"tags  [" in shown and b"100%" in shown
+    assert process.returncode == 0
+    assert len(json.loads((tmp_path / "out").read_bytes())["tags"]) == 6
+
+
 def test_strict_refuses_by_the_exit_code(history: Team) -> None:
     assert history.repo.ptguard("audit").returncode == 0
     assert history.repo.ptguard("audit", "--strict").returncode == 1
@@ -235,15 +254,23 @@ def test_one_process_and_two_give_the_same_document(long_history: Team) -> None:
 def test_an_interrupt_leaves_nothing_behind(long_history: Team, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    env = {**long_history.env, "TMPDIR": str(temporary)}
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    wait = "grep -qz audit.worker /proc/$PPID/cmdline && sleep 600"  # so that it is under way whenever we come
+    (folder / "git").write_text(f'#!/bin/sh\n{wait}\nexec {shutil.which("git")} "$@"\n')
+    (folder / "git").chmod(0o755)
+    path = f"{folder}{os.pathsep}{long_history.env['PATH']}"
+    env = {**long_history.env, "TMPDIR": str(temporary), "PATH": path}
     argv = [sys.executable, "-I", "-m", "ptguard", "audit", "--no-cache", "--jobs", "2"]
     with subprocess.Popen(argv, cwd=long_history.repo.path, env=env, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not list(temporary.glob("ptguard-*/share-*")) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while not any("sleep" in line for line in left_running(temporary)) and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(120) == 130
     assert list(temporary.iterdir()) == []
+    while left_running(temporary) and time.monotonic() < deadline:  # killed, and not gone yet
+        time.sleep(0.01)
     assert left_running(temporary) == []
 
 

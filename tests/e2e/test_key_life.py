@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.hostile import BY_ID, DAY, by_gpg, exported, extended, payload, stored
+from tests.e2e.hostile import BY_ID, DAY, by_gpg, exported, extended, payload, signing_subkey, stored
 from tests.e2e.team import Team, finding, now
 from tests.support import KeyChain, frozen, gpg, run
 
@@ -58,20 +58,32 @@ def test_a_published_tag_goes_to_another_remote_by_the_rules_of_history(
         assert done.returncode != 0 and f"{reason}:" in done.stderr, done.stderr
 
 
-def test_the_mending_words_bring_a_prolonged_key_into_the_policy(team: Team, keychain: KeyChain) -> None:
-    """The key lives on, and the policy's copy of it does not know: the export that the refusal names does."""
-    key = keychain.openpgp("li-wei-prolonged", "ed25519", "9d", *frozen(now() - 10 * DAY))
-    copy = key.public
+@pytest.mark.parametrize(
+    ("primary", "subkey", "prolonged"), [("9d", None, 1), ("0", "8d", 1), ("3650d", "8d", 2), ("9d", "0", 1)]
+)
+def test_the_mending_words_bring_a_prolonged_key_into_the_policy(
+    team: Team, keychain: KeyChain, primary: str, subkey: str | None, prolonged: int
+) -> None:
+    """The key lives on, or can, and the policy's copy of it does not know: what the refusal names makes it known."""
+    key = keychain.openpgp(f"prolonged-{primary}-{subkey}", "ed25519", primary, *frozen(now() - 10 * DAY))
+    signer = f"{key.fingerprint}!"
+    if subkey:
+        signer = f"{signing_subkey(key, *frozen(now() - 9 * DAY), expire=subkey)}!"
+    copy = exported(key)
     text = team.policy.replace(keychain.openpgp("li-wei").fingerprint, key.fingerprint)
     team.repo.write(".ptguard/keys/li-wei.asc", copy)
     team.write_policy(text)
     team.repo.commit("Another key")
     team.push("main")
     team.arm()
-    gpg(key.home, *frozen(now() - 2 * DAY), "--quick-set-expire", key.fingerprint, "20y")
-    stored(team, "v2.9.0", by_gpg(team, payload(team, "v2.9.0"), "li-wei-prolonged"))
+    if subkey is None:
+        gpg(key.home, *frozen(now() - 2 * DAY), "--quick-set-expire", key.fingerprint, "20y")
+    body = payload(team, "v2.9.0")
+    then = () if subkey is None else frozen(now() - 3 * DAY)
+    stored(team, "v2.9.0", body + gpg(key.home, *then, "--armor", "--detach-sign", "-u", signer, stdin=body))
     team.guard("v2.9.0").refused("expired-key")
     fix = finding(team.verify("v2.9.0")[1], "signature")["fix"]
+    assert fix.count("--quick-set-expire") == prolonged
     env = {**team.env, "GNUPGHOME": str(key.home)}
     run("sh", "-c", fix.replace("gpg ", "gpg --batch --pinentry-mode loopback --passphrase '' --yes "),
         cwd=team.repo.path, env=env)  # fmt: skip

@@ -1,6 +1,7 @@
 """Real pushes through the installed hook: each check refuses and accepts, and the remote's refs tell the truth."""
 
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -260,7 +261,8 @@ def test_a_waiver_counts_until_its_last_day_and_is_said(armed: Team) -> None:
     armed.settle()
     armed.tag()
     assert "waiver-expired: " in armed.guard("v2.9.0").refused("missing-section").screen
-    armed.change_policy("2025-12-31", str(now().date()))
+    last = (now() + timedelta(hours=1)).date()  # today, but for the hour in which midnight may come
+    armed.change_policy("2025-12-31", str(last))
     done = armed.guard("v2.9.0").accepted("v2.9.0")
-    assert f"waived by li-wei until {now().date()}: hotfix, see #512" in done.screen
+    assert f"waived by li-wei until {last}: hotfix, see #512" in done.screen
     assert "missing-section" in done.screen

@@ -6,13 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.team import Team, now
-from tests.loopback import processes_of
+from tests.loopback import processes_of, until
 from tests.support import Repo, run
 
 pytestmark = pytest.mark.e2e
@@ -359,13 +358,11 @@ def test_a_push_that_takes_too_long_is_called_off(served: Team, tmp_path: Path) 
     (slow / "gpg").write_text("#!/bin/sh\nsleep 300\n")
     (slow / "gpg").chmod(0o755)
     served.tag()
-    began = time.monotonic()
     before = served.remote_refs()
     done = run("git", "push", "origin", "v2.9.0", cwd=served.repo.path, check=False,
                env={**served.env, "PATH": f"{slow}:{served.env['PATH']}"})  # fmt: skip
     assert done.returncode != 0 and "took longer to judge than 1 s" in done.stderr, done.stderr
     assert served.remote_refs() == before
-    assert time.monotonic() - began < 60
     assert run("pgrep", "-f", str(slow), env=served.env, check=False).stdout == ""
     config(served, "ptguard.timeout", "soon")
     assert "not a duration" in served.guard("v2.9.0").refused().screen
@@ -405,7 +402,7 @@ def test_two_pushes_of_one_tag_at_the_same_time(served: Team) -> None:
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             for repo in (served.repo, other)
         ]  # fmt: skip
-        said = [push.communicate(timeout=60)[1].decode() for push in pushes]
+        said = [push.communicate(timeout=120)[1].decode() for push in pushes]
         assert sorted(push.returncode for push in pushes) in ([0, 1], [1, 1]), said
         if "refs/tags/v2.9.0" in served.remote_refs():
             break
@@ -429,14 +426,11 @@ def test_a_server_killed_in_the_middle_of_the_hook(served: Team, tmp_path: Path)
     env = {**served.env, "PATH": f"{slow}:{served.env['PATH']}"}
     push = subprocess.Popen(["git", "push", "origin", "v2.9.0"], cwd=served.repo.path, env=env,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
-    deadline = time.monotonic() + 30
-    while not flag.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert flag.exists()
+    until(flag.exists, "gpg is asked")
     for line in processes_of(served.root):  # this push's alone: others run beside it
         if "receive" in line:
             os.kill(int(line.split()[0]), signal.SIGKILL)
-    push.communicate(timeout=60)
+    push.communicate(timeout=120)
     assert push.returncode != 0
     run("pkill", "-KILL", "-f", str(slow), env=served.env, check=False)
     assert served.remote_refs() == before

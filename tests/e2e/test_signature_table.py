@@ -74,6 +74,8 @@ ROWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "revoked",
             "signed-long-before-the-revocation",
+            "revoked-and-expired-since",
+            "subkey-revoked-and-expired-since",
             "subkey-revoked",
             "primary-beside-a-revoked-subkey",
             "compromised",

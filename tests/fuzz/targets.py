@@ -26,7 +26,7 @@ from ptguard.model import (
 from ptguard.parse import openpgp
 from ptguard.parse.changelog import parse_changelog
 from ptguard.parse.declared import declared_image, expected_facts
-from ptguard.parse.gpgstatus import expiries, file_sections, judge_status, status_lines, values
+from ptguard.parse.gpgstatus import file_sections, judge_status, lives, status_lines, values
 from ptguard.parse.image import parse_reference
 from ptguard.parse.image.families import facts_of
 from ptguard.parse.pinning import pinned
@@ -136,7 +136,7 @@ def status(data: bytes) -> None:
 
 def colons(data: bytes) -> None:
     """Every key that is listed has a whole fingerprint's line."""
-    for print_ in expiries(data):
+    for print_ in lives(data):
         assert b"fpr" in data and (print_.encode("ascii", "replace") in data or "?" in print_ or not print_.isascii())
 
 

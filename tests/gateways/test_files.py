@@ -1,11 +1,12 @@
 """Only regular files are read, never through a link, never without bounds."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ptguard.gateways.files import read_regular
+from ptguard.gateways.files import read_regular, write_whole
 from ptguard.model import Problem
 
 
@@ -38,3 +39,19 @@ def test_a_regular_file_up_to_one_byte_past_the_limit(folder: Path) -> None:
 def test_nothing_else(folder: Path, name: str, reason: str) -> None:
     found = read_regular(folder, name, 100)
     assert isinstance(found, Problem) and found.reason == reason
+
+
+def test_a_file_is_written_whole_or_not_at_all(folder: Path) -> None:
+    target = folder / "keys" / "b"
+    write_whole(target, b"one", 0o600)
+    write_whole(target, (part for part in (b"tw", b"o")))
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"two", 0o600)
+
+    def ends_early() -> Iterator[bytes]:
+        yield b"th"
+        raise BlockingIOError
+
+    with pytest.raises(BlockingIOError):
+        write_whole(target, ends_early())
+    assert target.read_bytes() == b"two"
+    assert sorted(path.name for path in target.parent.iterdir()) == ["a.asc", "b"]

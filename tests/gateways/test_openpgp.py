@@ -219,6 +219,7 @@ def test_a_key_that_has_expired_since_says_when(home: Path, short_lived: OpenPgp
     found = good(BothWays(home, [key(short_lived)]).verify(PAYLOAD, armored))
     assert found.made_at == datetime(2024, 1, 10, tzinfo=UTC)
     assert found.expired_at == datetime(2024, 1, 31, tzinfo=UTC)
+    assert found.ending == (short_lived.fingerprint,)
 
 
 def test_a_signature_after_the_expiry_in_the_policy_s_copy(home: Path, keychain: KeyChain) -> None:
@@ -242,11 +243,24 @@ def test_an_expired_subkey_of_a_key_that_has_not_expired(home: Path, keychain: K
     found = good(BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored))
     assert found.fingerprint == identity.fingerprint
     assert found.expired_at == datetime(2024, 1, 12, tzinfo=UTC)
+    assert found.ending == (subkey,)
 
 
 def test_a_revoked_key(home: Path, keychain: KeyChain) -> None:
     identity = keychain.openpgp("revoked")
     armored = identity.sign(PAYLOAD)
+    certificate = identity.home / "openpgp-revocs.d" / f"{identity.fingerprint}.rev"
+    gpg(identity.home, "--import", stdin=certificate.read_bytes().replace(b":-----BEGIN", b"-----BEGIN"))
+    found = BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored)
+    assert refused(found) == "revoked-key"
+
+
+def test_a_revoked_key_is_that_also_where_it_has_expired_since(home: Path, keychain: KeyChain) -> None:
+    """gpg says of it only that it has expired (EXPKEYSIG); what was signed before that would count in history."""
+    then = frozen("20240101T000000")
+    identity = keychain.openpgp("expired-and-revoked", "ed25519", "30d", *then)
+    armored = identity.sign(PAYLOAD, *frozen("20240110T000000"))
+    assert good(BothWays(home, [key(identity)]).verify(PAYLOAD, armored)).expired_at is not None
     certificate = identity.home / "openpgp-revocs.d" / f"{identity.fingerprint}.rev"
     gpg(identity.home, "--import", stdin=certificate.read_bytes().replace(b":-----BEGIN", b"-----BEGIN"))
     found = BothWays(home, [key(identity, exported(identity))]).verify(PAYLOAD, armored)
@@ -335,6 +349,7 @@ def test_a_key_that_gpg_will_not_take_is_unavailable(home: Path, keychain: KeyCh
     assert isinstance(found, Problem)
     assert (found.reason, found.status) == ("key-unavailable", Status.ERROR)
     assert li_wei.fingerprint in (found.got or "")
+    assert "gpg --show-keys .ptguard/keys/" in (found.fix or "")
     assert good(verifier.verify(PAYLOAD, other.sign(PAYLOAD))).fingerprint == other.fingerprint
     assert refused(verifier.verify(PAYLOAD, keychain.openpgp("stranger").sign(PAYLOAD))) == "unknown-signer"
 
@@ -398,7 +413,7 @@ def test_a_gpg_that_says_it_twice_is_not_believed(
 @pytest.mark.parametrize("when", ["--import", "--verify", "--verify-files"])
 @pytest.mark.parametrize(
     "script",
-    ["sleep 60 # in time", "yes '[GNUPG:] PROGRESS' >&2 # more than", "yes # more than", "kill -9 $$ # signal 9"],
+    ["sleep 600 # in time", "yes '[GNUPG:] PROGRESS' >&2 # more than", "yes # more than", "kill -9 $$ # signal 9"],
 )
 def test_a_gpg_that_hangs_floods_or_dies(
     home: Path, li_wei: OpenPgpIdentity, stand_in: Callable[[str], None], when: str, script: str
@@ -407,10 +422,11 @@ def test_a_gpg_that_hangs_floods_or_dies(
     act, _, words = script.partition(" # ")
     stand_in(f'case " $* " in *" {when} "*) {act};; esac; exec "$real" "$@"')
     begun = time.monotonic()
-    verifier = OpenPgp(home, [key(li_wei)], timeout=0.4)
+    # Where it answers at last, a busy machine must not be taken for one that hangs.
+    verifier = OpenPgp(home, [key(li_wei)], timeout=0.4 if words == "in time" else 120)
     with pytest.raises(ToolFailedError, match=words):
         verifier.verify_all([(PAYLOAD, armored)]) if when == "--verify-files" else verifier.verify(PAYLOAD, armored)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 300
 
 
 def test_gpg_runs_no_more_often_than_needed(

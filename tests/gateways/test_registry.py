@@ -189,7 +189,8 @@ def test_the_stand_in_is_one() -> None:
 )  # fmt: skip
 def test_a_registry_that_does_not_answer_as_one(reply: Reply, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    monkeypatch.setattr(gateway, "_READ", 1.0)
+    if "Content-Length" in reply[1]:  # more than will ever come
+        monkeypatch.setattr(gateway, "_READ", 1.0)
     with pytest.raises(PtguardError) as caught:
         answered(reply)
     assert words in caught.value.message
@@ -207,11 +208,11 @@ def test_a_fault_that_passes_is_no_error(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_registry_that_hangs_or_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway, "_WHOLE", 1.0)
     hold = threading.Event()
-    with server(lambda path, _: (hold.wait(30), GOOD)[1] if "/manifests/" in path else GOOD) as host:
+    with server(lambda path, _: (hold.wait(60), GOOD)[1] if "/manifests/" in path else GOOD) as host:
         begun = time.monotonic()
         with pytest.raises(ToolFailedError, match=r"cannot be reached|did not answer within|asks to wait"):
             resolve(image(host))
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 25
         hold.set()
     with pytest.raises(ToolFailedError) as caught:
         resolve(image(host))

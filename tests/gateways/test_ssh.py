@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from ptguard.errors import ToolFailedError, ToolMissingError
 from ptguard.gateways.ssh import verify
 from ptguard.model import Problem, SignatureFacts, SshKey, Status
 from ptguard.parse.ssh import parse_public_key
-from tests.support import KeyChain, SshIdentity
+from tests.handmade import Ed25519
+from tests.support import KeyChain, SshIdentity, run
 
+TAG = b"object %s\ntype commit\ntag v1\ntagger A <a@b> 1700000000 +0000\n\nRelease\n" % (b"a" * 40)
 PAYLOAD = b"object 0000\ntype commit\n\nRelease \xff\r\n"
 
 
@@ -67,6 +70,45 @@ def test_a_good_signature(work: Path, keychain: KeyChain, name: str, options: tu
     keys = [key(keychain.ssh("li-wei")), key(identity)]
     found = verify(work, keys, PAYLOAD, identity.sign(PAYLOAD, namespace), namespace)
     assert found == SignatureFacts("ssh", key(identity).fingerprint, "SHA512", None)
+
+
+def of_a_security_key(app: bytes, touched: int, *more: bytes) -> tuple[SshKey, bytes]:
+    """Give a security key (PROTOCOL.u2f) made for ``ssh:``, and its signature for ``app``, with the flag of a touch."""
+    pair, kind = Ed25519(b"security key"), b"sk-ssh-ed25519@openssh.com"
+
+    def strings(*parts: bytes) -> bytes:
+        return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+    blob = strings(kind, pair.public, b"ssh:")
+    parsed = parse_public_key(f"{kind.decode()} {base64.b64encode(blob).decode()}")
+    assert isinstance(parsed, tuple)
+    covered = b"SSHSIG" + strings(b"git", b"", b"sha512", hashlib.sha512(TAG).digest())
+    said = bytes([touched]) + (7).to_bytes(4, "big")
+    made = pair.sign(hashlib.sha256(app).digest() + said + hashlib.sha256(covered).digest())
+    signature = strings(kind, made) + said + b"".join(more)
+    data = b"SSHSIG\0\0\0\1" + strings(blob, b"git", b"", b"sha512", signature)
+    armored = b"-----BEGIN SSH SIGNATURE-----\n" + base64.encodebytes(data) + b"-----END SSH SIGNATURE-----\n"
+    return SshKey(parsed[1], parsed[0]), armored
+
+
+@pytest.mark.parametrize("touched", [0, 1, 5])
+def test_a_security_key_signs_touched_or_not(work: Path, touched: int, env: dict[str, str]) -> None:
+    """As git has it: the flag is covered by the signature, and ssh-keygen -Y verify does not ask for it."""
+    key, armored = of_a_security_key(b"ssh:", touched)
+    found = verify(work, [key], TAG, armored, "git")
+    assert isinstance(found, SignatureFacts) and found.fingerprint == key.fingerprint
+    run("git", "init", "-q", "--bare", work / "repo", env=env)
+    tag = ("hash-object", "-t", "tag", "-w", "--stdin", "--literally")
+    oid = run("git", "-C", work / "repo", *tag, env=env, stdin=TAG + armored).stdout.strip()
+    (work / "signers").write_text(f'x namespaces="git" {key.public_key}\n')
+    signers = f"gpg.ssh.allowedSignersFile={work / 'signers'}"
+    run("git", "-C", work / "repo", "-c", signers, "verify-tag", oid, env=env)
+
+
+def test_a_security_key_signs_for_its_own_application_and_nothing_more(work: Path) -> None:
+    for app, more in ((b"ssh:other", ()), (b"ssh:", (b"x",))):
+        key, armored = of_a_security_key(app, 1, *more)
+        assert refused(verify(work, [key], TAG, armored, "git")) == "bad-signature"
 
 
 @pytest.mark.parametrize("payload", [PAYLOAD + b"\n", PAYLOAD[:-1], PAYLOAD.replace(b"R", b"r"), b""])
@@ -144,7 +186,7 @@ def test_ssh_keygen_not_installed(
         "cat >/dev/null; echo 'Good \"git\" signature for li-wei with ED25519 key SHA256:x' # did not name the key",
         '"$real" "$@"; echo more # did not name the key',
         "echo 'unknown option -- Y' >&2; exit 1 # older than OpenSSH 8.0",
-        "sleep 60 # in time",
+        "sleep 600 # in time",
         "yes # more than",
         "kill -9 $$ # signal 9",
     ],
@@ -156,7 +198,7 @@ def test_an_ssh_keygen_that_cannot_be_trusted(
     act, _, words = script.partition(" # ")
     stand_in(act)
     with pytest.raises(ToolFailedError, match=words):
-        verify(work, [key(bot)], PAYLOAD, armored, "git", timeout=0.5)
+        verify(work, [key(bot)], PAYLOAD, armored, "git", timeout=0.5 if words == "in time" else 120)
 
 
 def test_an_ssh_keygen_that_fails_refuses(work: Path, bot: SshIdentity, stand_in: Callable[[str], None]) -> None:
@@ -173,6 +215,7 @@ def test_a_kind_of_key_that_ssh_keygen_does_not_know(
     found = verify(work, [key(bot)], PAYLOAD, armored, "git")
     assert isinstance(found, Problem)
     assert (found.reason, found.status) == ("key-unavailable", Status.ERROR)
+    assert "apt-get install openssh-client" in (found.fix or "")
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path, bot: SshIdentity) -> None:

@@ -68,11 +68,36 @@ def test_a_status_is_put_below_the_key_or_changed_where_it_stands() -> None:
     assert edited(with_status(windows, "a", "retired", UNTIL, paths(PLAIN))) == new.replace("\n", "\r\n")
 
 
-def test_an_end_that_stands_there_stays() -> None:
+def test_an_earlier_end_stays() -> None:
     text = PLAIN.replace('"a"', '"a"\nvalid-until = 2025-01-01T00:00:00Z')
     new = edited(with_status(text, "a", "retired", UNTIL, paths(text)))
     assert "2025-01-01T00:00:00Z" in new
     assert "2026" not in new
+
+
+@pytest.mark.parametrize("end", ["2027-01-01T00:00:00Z", "2027-01-01 01:00:00.5+01:00", "2026-11-27t12:00:01z"])
+def test_a_later_end_is_brought_forward(end: str) -> None:
+    """Else what is signed until then counts in history, by a key that signs nothing new."""
+    text = PLAIN.replace('"a"', f'"a"\nvalid-until = {end}  # "soon"')
+    new = edited(with_status(text, "a", "retired", UNTIL, paths(text)))
+    assert new == text.replace(end, "2026-11-27T12:00:00Z").replace(
+        '"soon"   # one\n', '"soon"   # one\nstatus = "retired"\n'
+    )
+
+
+def test_a_compromised_key_is_not_made_a_better_one() -> None:
+    text = edited(with_status(PLAIN, "a", "compromised", None, paths(PLAIN)))
+    found = with_status(text, "a", "retired", UNTIL, paths(text))
+    assert isinstance(found, Problem)
+    assert "would count again" in found.message
+
+
+def test_a_key_that_does_not_count_yet_has_nothing_to_keep() -> None:
+    text = PLAIN.replace('"a"', '"a"\nvalid-from = 2027-01-01T00:00:00Z')
+    found = with_status(text, "a", "retired", UNTIL, paths(text))
+    assert isinstance(found, Problem)
+    assert "counts only from 2027-01-01" in found.message and "by hand" in (found.fix or "")
+    assert 'status = "compromised"' in edited(with_status(text, "a", "compromised", None, paths(text)))
 
 
 def test_what_is_so_already_changes_nothing() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ptguard.model import Problem, SignatureFacts, Status
-from ptguard.parse.gpgstatus import expiries, file_sections, judge_status, status_lines
+from ptguard.parse.gpgstatus import Life, file_sections, judge_status, lives, status_lines
 
 KEY = "51164DA7AB83D887C08B657700C947533082E96F"
 SUB = "88E1150C9537B15E3D2B5A42E877F8696C64A506"
@@ -120,15 +120,18 @@ def test_only_status_lines_are_read_and_only_line_feeds_end_them() -> None:
     assert refused("NEWSIG x\u2028", f"BADSIG {KEY[-16:]} {GOOD}").reason == "bad-signature"
 
 
-def test_expiries_of_keys_and_subkeys() -> None:
+def test_the_ends_of_keys_and_subkeys() -> None:
     listing = (
         "tru::1:0:0:3:1:5\n"
         f"pub:e:255:22:X:1704067200:1706659200::u:::scSC:::::ed25519:::0:\nfpr:::::::::{KEY}:\ngrp:::::::::AB:\n"
         "uid:e::::1704067200::HASH::pub\\x3ae\\x3a \x85:::::::::0:\n"
-        f"sub:e:255:22:Y:1704067200:::::::s:::::ed25519::\nfpr:::::::::{SUB}:\n"
+        f"sub:e:255:22:Y:1704067200:::::::e:::::ed25519::\nfpr:::::::::{SUB}:\n"
         "sub:e:255:22:Z:1704067200:20240101T000000::::::s:::::ed25519::\nfpr:::::::::ABCD:\n"
     )
-    assert expiries(listing.encode()) == {KEY: datetime(2024, 1, 31, tzinfo=UTC), SUB: None}
+    assert lives(listing.encode()) == {
+        KEY: Life(datetime(2024, 1, 31, tzinfo=UTC), revoked=False, signs=True, primary=KEY),
+        SUB: Life(None, revoked=False, signs=False, primary=KEY),
+    }
 
 
 @pytest.mark.parametrize(
@@ -231,16 +234,29 @@ def test_bytes_that_are_no_text_end_nothing() -> None:
     assert status_lines(b"[GNUPG:] NEWSIG") == [("NEWSIG", "")]
 
 
+def ends(listing: bytes) -> dict[str, datetime | None]:
+    return {name: life.expires for name, life in lives(listing).items()}
+
+
 def test_lines_of_a_listing_that_are_cut_are_left_out() -> None:
     whole = b"pub:-:255:22:A:1:1706659200:\nfpr:::::::::%s:\n" % KEY.encode()
-    assert expiries(whole) == {KEY: datetime(2024, 1, 31, tzinfo=UTC)}
-    assert expiries(b"fpr:::::::::%s\n" % KEY.encode()) == {KEY: None}
-    assert expiries(b"pub:-:255:22:A:1:1706659200\nfpr:::::::::%s\n" % KEY.encode()) == expiries(whole)
-    assert expiries(b"pub:-:255:22:A:1\nfpr::::::::%s\nsub\nfpr\n" % KEY.encode()) == {}
+    assert ends(whole) == {KEY: datetime(2024, 1, 31, tzinfo=UTC)}
+    assert ends(b"fpr:::::::::%s\n" % KEY.encode()) == {KEY: None}
+    assert ends(b"pub:-:255:22:A:1:1706659200\nfpr:::::::::%s\n" % KEY.encode()) == ends(whole)
+    assert ends(b"pub:-:255:22:A:1\nfpr::::::::%s\nsub\nfpr\n" % KEY.encode()) == {}
     rvk = whole.replace(b"fpr", b"rvk:::19::::::%s:80:\nfpr" % SUB.encode())
-    assert expiries(rvk) == expiries(whole)  # a designated revoker stands between a key and its fingerprint
-    assert expiries(whole.replace(b"1706659200", b"20240131T000000")) == {}
-    assert expiries(b"fpr:::::::::\xff:\n") == {"\ufffd": None}
+    assert ends(rvk) == ends(whole)  # a designated revoker stands between a key and its fingerprint
+    assert ends(whole.replace(b"1706659200", b"20240131T000000")) == {}
+    assert ends(b"fpr:::::::::\xff:\n") == {"\ufffd": None}
+
+
+def test_a_revoked_key_is_told_from_an_expired_one_and_from_its_subkeys() -> None:
+    listing = (
+        f"pub:r:255:22:X:1704067200:1706659200:\nfpr:::::::::{KEY}:\nuid:e:\n"
+        f"sub:e:255:22:Y:1704067200::\nfpr:::::::::{SUB}:\n"
+    )
+    found = lives(listing.encode())
+    assert [(name, life.revoked, life.primary) for name, life in found.items()] == [(KEY, True, KEY), (SUB, False, KEY)]
 
 
 def test_the_key_that_gpg_calls_good_may_be_named_whole_and_no_other_word_counts() -> None:

@@ -113,6 +113,32 @@ def test_what_is_no_single_strong_key_is_refused(text: str) -> None:
     assert problem(parse_public_key(text)).reason == "malformed"
 
 
+ORDER_8 = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+P = 2**255 - 19
+
+
+@pytest.mark.parametrize(
+    "y", [0, 1, P - 1, P, P + 1, int.from_bytes(ORDER_8, "little"), P - int.from_bytes(ORDER_8, "little")]
+)
+@pytest.mark.parametrize("sign", [0, 1 << 255])
+def test_a_point_for_which_anybody_can_sign_is_no_key(y: int, sign: int) -> None:
+    """ssh-keygen takes 1 and 32 zero bytes for a signature of whatever there is, by the key whose y is 1."""
+    point = (y | sign).to_bytes(32, "little")
+    assert "anybody can sign" in problem(parse_public_key(line("ssh-ed25519", point))).message
+    assert "anybody" in problem(parse_public_key(line("sk-ssh-ed25519@openssh.com", point, b"ssh:"))).message
+    fields = (
+        string(b"ssh-ed25519") + string(point),
+        b"git",
+        b"",
+        b"sha512",
+        string(b"ssh-ed25519") + string(bytes(64)),
+    )
+    block = armored(b"SSHSIG\0\0\0\1" + b"".join(map(string, fields)))
+    assert "anybody" in problem(parse_signature(block)).message
+    near = ((y + 7) % 2**255 | sign).to_bytes(32, "little")
+    assert isinstance(parse_public_key(line("ssh-ed25519", near)), tuple)
+
+
 @pytest.mark.parametrize("bits", ["256", "384", "521"])
 def test_a_point_that_is_not_on_its_curve_is_no_key(keychain: KeyChain, bits: str) -> None:
     """ssh-keygen takes no such key either, as a fuzzer found."""

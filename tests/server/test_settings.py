@@ -9,7 +9,7 @@ import pytest
 from ptguard.errors import PolicyError
 from ptguard.gateways.git import Git
 from ptguard.install.server import install
-from ptguard.server.settings import MAX_TAGS, read
+from ptguard.server.settings import MAX_TAGS, read, sharing
 from tests.support import Repo
 
 
@@ -23,7 +23,7 @@ def settings(repo: Repo, **config: str):  # type: ignore[no-untyped-def]
 
 def test_nothing_set(repo: Repo) -> None:
     found = settings(repo)
-    assert (found.max_tags, found.timeout, found.transaction, found.sharing) == (MAX_TAGS, 300.0, False, 0)
+    assert (found.max_tags, found.timeout, found.transaction) == (MAX_TAGS, 300.0, False)
 
 
 @pytest.mark.parametrize(("text", "tags"), [("0", 0), ("25", 25), (" 7 ", 7)])
@@ -54,8 +54,8 @@ def test_no_time(repo: Repo, text: str) -> None:
      ("660", 0o060), ("umask", 0),
      ("false", 0), ("0600", 0), ("09", 0)],
 )  # fmt: skip
-def test_files_are_shared_as_the_repository_is(repo: Repo, text: str, bits: int) -> None:
-    assert settings(repo, core__sharedRepository=text).sharing == bits
+def test_files_are_shared_as_the_repository_is(text: str, bits: int) -> None:
+    assert sharing({"core.sharedrepository": (text,)}) == bits
 
 
 def test_the_second_hook_counts_only_where_git_runs_it(repo: Repo, tmp_path: Path) -> None:

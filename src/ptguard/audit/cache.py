@@ -8,14 +8,13 @@ long as all of these are what they were.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from ptguard import __version__
+from ptguard.gateways.files import write_whole
 from ptguard.model import Finding, Location, Oid, OpenPgpKey, Policy, RefUpdate, Status
 from ptguard.receipts import seen
 from ptguard.remotes import Clone
@@ -101,14 +100,7 @@ class Cache:
             return
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=self._file.parent)
-            try:
-                with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                    file.writelines(self._parts())
-                Path(name).replace(self._file)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_whole(self._file, (part.encode("ascii") for part in self._parts()), 0o600)
 
     def _parts(self) -> Iterator[str]:
         """Give the document in parts: as a whole it would take as much memory as all that is known."""

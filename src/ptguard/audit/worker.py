@@ -17,7 +17,7 @@ from ptguard.audit.cache import Cache, Known, finding_of, row, rows_of, said_of
 from ptguard.audit.share import Judged, Share, judge_share
 from ptguard.errors import PtguardError, ToolFailedError
 from ptguard.gateways.git import Git
-from ptguard.gateways.process import started
+from ptguard.gateways.process import started, stay_together
 from ptguard.later import Later
 from ptguard.model import Problem, RefUpdate, RemoteState, Status, TagVerdict
 from ptguard.remotes import Clone, configured
@@ -57,7 +57,7 @@ def _tend(share: Share, cache: Cache, part: range, number: int, answers: "queue.
         home = share.home / f"share-{number}"
         home.mkdir(mode=0o700)
         told = json.dumps(_told(share, cache, part, home)).encode("ascii")
-        with started([sys.executable, "-I", "-m", _MODULE], env=dict(os.environ)) as process:
+        with started([sys.executable, "-I", "-X", "utf8", "-m", _MODULE], env=dict(os.environ)) as process:
             assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
             left = memoryview(told)
             while left:  # a signal may cut a write to a pipe short
@@ -122,6 +122,7 @@ def _read(line: bytes, part: range) -> Judged:
 
 def main() -> None:
     """Judge the share that standard input tells of; one line of JSON for each tag."""
+    stay_together()  # an audit that is called off ends us, and all that works for us must end with us
     try:
         told = json.loads(sys.stdin.buffer.read())
         for judged in _work(told):

@@ -205,19 +205,22 @@ def _key(case: _Case) -> Iterator[Finding]:
     expired = facts.expired_at
     if expired is not None and not history:
         words = f"{whose} has expired, by the policy's copy of it"
-        yield case.finding("expired-key", words, expired.isoformat(), "a key that is good now", fix=_prolonged(key))
+        yield case.finding(
+            "expired-key", words, expired.isoformat(), "a key that is good now", fix=_prolonged(key, facts)
+        )
     elif expired is not None and (late := max(case.moments)) >= expired:
         when = "the server first saw the tag" if late == case.seen else "it signed"
         words = f"{whose} had expired when {when}, by the policy's copy of it"
         until = f"before {expired.isoformat()}"
-        yield case.finding("expired-key", words, late.isoformat(), until, fix=_prolonged(key))
+        yield case.finding("expired-key", words, late.isoformat(), until, fix=_prolonged(key, facts))
 
 
-def _prolonged(key: OpenPgpKey | SshKey) -> str | None:
+def _prolonged(key: OpenPgpKey | SshKey, facts: SignatureFacts) -> str | None:
     """Give the commands that bring a key that lives on into the policy, where it is the policy's copy that is old."""
     if not isinstance(key, OpenPgpKey):
         return None
-    prolong = sh("gpg", "--quick-set-expire", key.fingerprint, "1y")
+    which = [() if ending == key.fingerprint else (ending,) for ending in facts.ending or (key.fingerprint,)]
+    prolong = "; ".join(sh("gpg", "--quick-set-expire", key.fingerprint, "1y", *subkey) for subkey in which)
     export = sh("gpg", "--armor", "--export", key.fingerprint)
     return f"{prolong}; {export} > {sh(f'.ptguard/{key.file}')}   # on the policy's branch; or sign with another key"
 

@@ -4,13 +4,19 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from ptguard.install.confighook import COMMAND_KEY, EVENT_KEY, NAME
 from ptguard.install.hookfile import Kind
 from ptguard.install.managers import Manager
 from ptguard.install.state import State
 from ptguard.install.trouble import Trouble
-from ptguard.text import shown
+from ptguard.text import sh, shown
+
+_INSTALL: Final = "ptguard install"
+_DOCTOR: Final = "ptguard doctor   # names what is wrong, each with its command"
+_REPLACED: Final = (Kind.ABSENT, Kind.FOREIGN)
+"""What `ptguard install` puts the guard in the place of, and keeps."""
 
 
 def describe(state: State) -> Iterator[str]:
@@ -24,7 +30,7 @@ def describe(state: State) -> Iterator[str]:
         elif manager is not None:
             yield from _stanzas(manager, state)
         else:
-            yield "  mend: ptguard doctor   # names what is wrong, each with its command"
+            yield f"  mend: {_INSTALL if state.seat.kind in _REPLACED else _DOCTOR}"
         return
     if guard is None:
         yield f"armed: {manager.name if manager else 'a hook'} calls ptguard"
@@ -34,8 +40,11 @@ def describe(state: State) -> Iterator[str]:
         how = f", as config hook {NAME} ({COMMAND_KEY}), whatever core.hooksPath says"
     yield f"armed: {brief(guard.path)}{how}"
     yield f"  interpreter  {shown(os.fspath(guard.python)) if guard.python else 'ptguard on PATH'}"
-    if state.hooks.guard is not None and state.chained.kind is not Kind.ABSENT and state.chained.executable:
+    if state.hooks.guard is not None and state.chained.path.is_file() and state.chained.executable:
         yield f"  runs also    {brief(state.chained.path)}, the hook that was there before"
+    if state.layout.bare:
+        here = sh("ptguard", "install", "--server", os.fspath(state.layout.common_dir))
+        yield f"  note         what is pushed from here is judged; for what is pushed to here: {here}"
 
 
 def told(troubles: Iterable[Trouble]) -> Iterator[str]:

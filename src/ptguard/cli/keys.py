@@ -12,7 +12,10 @@ from ptguard.errors import ExitCode, PtguardError, UsageError
 from ptguard.text import sh, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ptguard.keys.change import Change
+    from ptguard.keys.listing import Lives
     from ptguard.model import KeyStatus, OpenPgpKey
 
 
@@ -37,20 +40,20 @@ def list_(*, format_: str, policy_ref: str | None, policy_file: Path | None, fol
     request = request_now(folder, choice(policy_ref, policy_file))
     policy = trusted_policy(request)
     keys = [key for signer in policy.signers.values() for key in signer.keys if isinstance(key, OpenPgpKey)]
-    found = rows(policy, _expiries(keys) if keys else {}, request.now)
+    found = rows(policy, _lives(keys) if keys else {}, request.now)
     click.echo(
         json.dumps({"keys": as_json(found)}, indent=2) if format_ == "json" else as_text(found), nl=format_ == "json"
     )
     return ExitCode.ACCEPTED
 
 
-def _expiries(keys: "list[OpenPgpKey]") -> dict[str, datetime | None]:
+def _lives(keys: "Sequence[OpenPgpKey]") -> "Lives":
     from ptguard.gateways.openpgp import OpenPgp
     from ptguard.judging import temporary_home
 
     with temporary_home() as home:
         try:
-            return dict(OpenPgp(home, keys).expiries())
+            return OpenPgp(home, keys).lives()
         except PtguardError as error:
             click.echo(f"ptguard: {error.message}", err=True)
             return {}
@@ -69,6 +72,7 @@ def add(*, signer: str, key: str | None, name: str | None, dry_run: bool, folder
     """
     from ptguard.keys.change import add as added
     from ptguard.keys.found import find
+    from ptguard.model import OpenPgpKey
     from ptguard.policy import values
     from ptguard.policy.table import WrongError
 
@@ -79,7 +83,10 @@ def add(*, signer: str, key: str | None, name: str | None, dry_run: bool, folder
             f"{shown(signer, 80)} is no id of a signer: {wrong.may}", fix="ptguard keys add li-wei …"
         ) from wrong
     top = _top(folder)
-    return _made(top, added(top, signer, find(key, top), name), dry_run=dry_run)
+    found = find(key, top)
+    lives = _lives([OpenPgpKey(found.fingerprint, "", found.public)]) if found.kind == "openpgp" else {}
+    change = added(top, signer, found, name, lives=lives, now=datetime.now(UTC))
+    return _made(top, change, dry_run=dry_run)
 
 
 @command.command("retire")
@@ -116,7 +123,8 @@ def _top(folder: Path) -> Path:
 
     top = layout(folder).top
     if top is None:
-        raise UsageError("a bare repository has no work tree to change", fix="git clone …")
+        start = sh(str(folder.absolute()))
+        raise UsageError("a bare repository has no work tree to change", fix=f"git clone {start} DIR && cd DIR")
     return top
 
 

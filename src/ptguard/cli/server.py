@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ptguard.cli.hooks import told
 from ptguard.errors import ExitCode
 from ptguard.install import server
 from ptguard.install.server import Place, Server
@@ -39,8 +40,8 @@ def uninstalled(path: Path, layout: str | None) -> ExitCode:
 
 def _describe(now: Server) -> None:
     where = shown(os.fspath(now.git_dir))
-    for trouble in now.troubles():
-        click.echo(f"{'wrong' if trouble.grave else 'note'}: {trouble.what}\n  mend      {trouble.fix}", err=True)
+    for line in told(now.troubles()):
+        click.echo(line, err=True)
     if not now.armed:
         click.echo(f"not armed: tags get into {where} unjudged, or none does")
         return

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import IO
 
 from ptguard.errors import GitError
-from ptguard.gateways.process import go_on, kill_group, missing
+from ptguard.gateways.process import go_on, in_its_own_session, kill_group, missing
 from ptguard.model import Oid
 from ptguard.text import shown
 
@@ -34,7 +34,7 @@ class Batch:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=env,
-                start_new_session=True,
+                start_new_session=in_its_own_session(),
             )
         except FileNotFoundError as error:
             raise missing("git") from error

@@ -5,6 +5,7 @@ And the reports that were asked for beside standard output, written.
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from ptguard.model import Location, Problem
@@ -60,8 +61,8 @@ def append_text(path: Path, text: str, limit: int, note: str) -> None:
         file.write(data)
 
 
-def write_whole(target: Path, data: bytes, mode: int | None = None) -> None:
-    """Put ``data`` into the file ``target`` and onto the disk: a reader sees the old file or the new one.
+def write_whole(target: Path, data: bytes | Iterable[bytes], mode: int | None = None) -> None:
+    """Put ``data`` (or its parts) into the file ``target`` and onto the disk: readers see the old file or the new one.
 
     ``mode`` None keeps the mode that it has, 0644 for a new one.
 
@@ -75,7 +76,7 @@ def write_whole(target: Path, data: bytes, mode: int | None = None) -> None:
     descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

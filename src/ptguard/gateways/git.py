@@ -95,7 +95,7 @@ class Git:
         done = run(["git", "rev-parse", *OPEN_ARGS], env=env, cwd=start)
         lines = done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
         if done.returncode != 0 or len(lines) != len(OPEN_ARGS):
-            raise UsageError(f"not a git repository that can be read: {_first_line(done)}", fix=fix)
+            raise unreadable(_first_line(done), done.stderr, fix)
         git_dir, shallow, object_format = lines
         for known in get_args(ObjectFormat):
             if object_format == known:
@@ -256,7 +256,10 @@ class Git:
         if not tips:
             return False
         args = "\n".join([commit, *(f"^{tip}" for tip in tips)]) + "\n"
-        if not self._run("rev-list", "-n1", "--stdin", stdin=args.encode("ascii")):
+        walked = self._try("rev-list", "-n1", "--stdin", stdin=args.encode("ascii"))
+        if walked.returncode != 0:
+            raise _not_walked(commit, walked)
+        if not walked.stdout:
             return True
         done = self._try("merge-base", commit, *tips)
         if done.returncode not in (0, 1):
@@ -427,6 +430,16 @@ class Refs(dict[str, Oid]):
         return (name for name in self if name.startswith(prefix))
 
 
+def unreadable(why: str, said: bytes, fix: str) -> UsageError:
+    """Say that git takes a folder for no repository, and what mends it: ``fix``, or what git itself ``said``."""
+    for line in said.decode("utf-8", "backslashreplace").splitlines():
+        if "--add safe.directory " in line:  # another user's (git-config(1), safe.directory)
+            fix = f"{shown(line.strip())}   # if you trust whose it is"
+    if "bad config line" in why:
+        fix = "mend that line of that file"
+    return UsageError(f"not a git repository that can be read: {shown(why)}", fix=fix)
+
+
 def hash_object(kind: str, data: bytes, object_format: ObjectFormat) -> Oid:
     """Give the id of an object of type ``kind`` with content ``data`` (gitformat-loose(5))."""
     digest = hashlib.sha1(usedforsecurity=False) if object_format == "sha1" else hashlib.sha256()
@@ -444,6 +457,14 @@ def _ref_file(path: Path) -> bytes:
             return file.read(1 << 13)
     except OSError:
         return b""
+
+
+def _not_walked(commit: Oid, done: Completed) -> GitError:
+    """Say why the ancestors of ``commit`` cannot be followed: a shallow clone pushes what has none on the server."""
+    if b"Could not read" in done.stderr or b"Failed to traverse parents" in done.stderr:
+        fix = "git fetch --unshallow   # in the clone that pushes, if it is a shallow one; then push again"
+        return GitError(f"the history of commit {commit} is not whole: {_first_line(done)}", fix=fix)
+    return GitError(f"git rev-list failed: {_first_line(done)}")
 
 
 def _parse_ls_remote(out: bytes) -> Mapping[str, Oid]:

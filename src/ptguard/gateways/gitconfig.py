@@ -5,11 +5,12 @@ What judges does not ask here: :mod:`ptguard.gateways.git` reads the repository'
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from ptguard.errors import GitError, ToolFailedError
 from ptguard.gateways.process import Completed, run
-from ptguard.text import shown
+from ptguard.text import sh, shown
 from ptguard.value import value
 
 _VERSION = re.compile(rb"git version (\d+)\.(\d+)")
@@ -73,6 +74,11 @@ def held_key(git_dir: Path) -> str:
     return f"includeif.gitdir:{pattern}.path"
 
 
+def includes_held(git_dir: Path, config: Mapping[str, tuple[str, ...]]) -> bool:
+    """Tell whether ``config``, the own one of the repository at ``git_dir``, includes the file :data:`HELD` there."""
+    return config.get(held_key(git_dir), ("",))[-1] == HELD and (git_dir / HELD).is_file()
+
+
 def set_in_file(file: Path, key: str, text: str) -> None:
     """Make ``text`` the one value of ``key`` in the configuration file ``file``.
 
@@ -82,12 +88,6 @@ def set_in_file(file: Path, key: str, text: str) -> None:
     done = _git(file.parent, "config", "--file", os.fspath(file), "--replace-all", key, text)
     if done.returncode != 0:
         raise ToolFailedError(f"git config --file {shown(os.fspath(file))} {key} failed: {_why(done)}")
-
-
-def get_in_file(file: Path, key: str) -> str | None:
-    """Give the value of ``key`` in the configuration file ``file``, None where it has none or cannot be read."""
-    done = _git(file.parent, "config", "--file", os.fspath(file), "--null", "--get", key)
-    return done.stdout.decode("utf-8", "surrogateescape").removesuffix("\0") if done.returncode == 0 else None
 
 
 def set_local(start: Path, key: str, text: str) -> None:
@@ -106,6 +106,17 @@ def unset_local(start: Path, key: str) -> None:
         ToolFailedError: git would not write it.
     """
     _change(start, "--unset-all", key, fine=_NOT_THERE)
+
+
+def unset_worktree(start: Path, key: str) -> None:
+    """Take every value of ``key`` out of the configuration that the work tree at ``start`` has for itself.
+
+    Source: git-worktree(1), CONFIGURATION FILE.
+
+    Raises:
+        ToolFailedError: git would not write it.
+    """
+    _change(start, "--unset-all", key, fine=_NOT_THERE, scope="--worktree")
 
 
 def remove_local(start: Path, section: str) -> None:
@@ -127,10 +138,11 @@ def version() -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _change(start: Path, *args: str, fine: int = 0) -> None:
-    done = _git(start, "config", "--local", *args)
+def _change(start: Path, *args: str, fine: int = 0, scope: str = "--local") -> None:
+    done = _git(start, "config", scope, *args)
     if done.returncode not in (0, fine):
-        raise ToolFailedError(f"git config {args[0]} {args[1]} failed: {_why(done)}")
+        fix = sh("ls", "-ld", os.fspath(start)) + "   # it must be yours to write"
+        raise ToolFailedError(f"git config {args[0]} {args[1]} failed: {_why(done)}", fix=fix)
 
 
 def _git(start: Path, *args: str) -> Completed:

@@ -11,14 +11,24 @@ import functools
 import io
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ptguard.errors import ToolFailedError
 from ptguard.gateways.process import Completed, clean_env, run
 from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
-from ptguard.parse.gpgstatus import StatusLine, expiries, file_sections, judge_status, status_lines, values, weak_digest
+from ptguard.parse.gpgstatus import (
+    Life,
+    StatusLine,
+    file_sections,
+    judge_status,
+    lives,
+    revoked_key,
+    status_lines,
+    unavailable,
+    values,
+    weak_digest,
+)
 from ptguard.parse.openpgp import all_fingerprints, key_id, public_keys_binary, signature_packet, with_literal
 from ptguard.value import replace
 
@@ -53,7 +63,7 @@ class OpenPgp:
         self._keys = tuple(keys)
         self._weak = frozenset(weak_digests)
         self._timeout = timeout
-        self._expiries: dict[str, Mapping[str, datetime | None]] = {}
+        self._lives: dict[str, Mapping[str, Life]] = {}
 
     def verify(self, payload: bytes, armored: bytes) -> SignatureFacts | Problem:
         """Give what the detached signature ``armored`` over ``payload`` proves, or why it proves nothing.
@@ -95,15 +105,15 @@ class OpenPgp:
                 found[at] = self.verify(payload, armored)
         return [found[at] for at in range(len(signed))]
 
-    def expiries(self) -> Mapping[str, datetime | None]:
-        """Give when each key and subkey that gpg would take expires, by its fingerprint (None: never).
+    def lives(self) -> Mapping[str, Life]:
+        """Give the end of each key and subkey that gpg would take, by its fingerprint.
 
         Raises:
             ToolMissingError: gpg is not installed.
             ToolFailedError: gpg did not answer in time.
         """
         self._imported  # noqa: B018 - as above
-        return expiries(self._gpg.list_colons())
+        return lives(self._gpg.list_colons())
 
     def _verified(self, group: Sequence[tuple[int, bytes]]) -> dict[int, SignatureFacts | Problem]:
         """Give, by number, what one run of gpg says of the files that ``group`` holds; the undecided are left out."""
@@ -122,11 +132,11 @@ class OpenPgp:
     def _judged(self, lines: Sequence[StatusLine]) -> SignatureFacts | Problem:
         found = judge_status(lines)
         if isinstance(found, Problem):
-            return _unavailable(found, lines, self._imported)
+            return unavailable(found, lines, self._imported)
         if found.digest in self._weak:
             return weak_digest(found.digest)
         if found.expired_at is not None:
-            return self._with_expiry(found, values(lines, "VALIDSIG")[0])
+            return self._expired(found, values(lines, "VALIDSIG")[0])
         return found
 
     def _written(self, name: str, data: bytes) -> Path:
@@ -156,30 +166,37 @@ class OpenPgp:
         return status_lines(_answer([*gpg_words(self._own), *words], stdin, clean_env(), self._timeout).stderr)
 
     @functools.cached_property
-    def _imported(self) -> Mapping[str, str]:
-        """Import the keys once; give, by key id, the fingerprint of each key that gpg would not take."""
+    def _imported(self) -> Mapping[str, OpenPgpKey]:
+        """Import the keys once; give, by key id, each key that gpg would not take."""
         found = [public_keys_binary(material) for material in {key.material for key in self._keys}]
         usable = {data for data in found if isinstance(data, bytes)}
         lines = self._status("--import", stdin=b"".join(sorted(usable))) if usable else []
         taken = {value.rpartition(" ")[2] for value in values(lines, "IMPORT_OK")}
-        missing: dict[str, str] = {}
+        missing: dict[str, OpenPgpKey] = {}
         for key in self._keys:
             if key.fingerprint.upper() not in taken:
                 others = all_fingerprints(key.material)
                 prints = others if isinstance(others, frozenset) else frozenset()
-                missing |= {key_id(each): key.fingerprint for each in {key.fingerprint.upper(), *prints}}
+                missing |= {key_id(each): key for each in {key.fingerprint.upper(), *prints}}
         return missing
 
-    def _with_expiry(self, facts: SignatureFacts, validsig: str) -> SignatureFacts | Problem:
-        """Put in when the key that signed, or its primary, expired: what comes first."""
-        if facts.fingerprint not in self._expiries:
-            self._expiries[facts.fingerprint] = expiries(self._gpg.list_colons(facts.fingerprint))
-        listed = self._expiries[facts.fingerprint]
+    def _expired(self, facts: SignatureFacts, validsig: str) -> SignatureFacts | Problem:
+        """Put in when the key that signed, or its primary, expired: what comes first.
+
+        Of a key that has expired and was revoked, gpg says only that it has expired.
+        """
+        if facts.fingerprint not in self._lives:
+            self._lives[facts.fingerprint] = lives(self._gpg.list_colons(facts.fingerprint))
+        listed = self._lives[facts.fingerprint]
         keys = {validsig.partition(" ")[0], facts.fingerprint}
-        times = [when for key in keys if (when := listed.get(key)) is not None]
+        ends = [listed[key] for key in sorted(keys & listed.keys())]
+        if any(end.revoked for end in ends):
+            return revoked_key(facts.fingerprint)
+        times = [end.expires for end in ends if end.expires is not None]
         if not times or not keys <= listed.keys():
             return Problem("expired-key", "the key has expired, and gpg does not say when", facts.fingerprint)
-        return replace(facts, expired_at=min(times))
+        ending = tuple(sorted(key for key in keys if listed[key].expires is not None))
+        return replace(facts, expired_at=min(times), ending=ending)
 
 
 def gpg_words(home: Path) -> list[str]:
@@ -270,17 +287,3 @@ class Statuses:
 class _NoProcess:
     stdin = None
     returncode = 0
-
-
-def _unavailable(problem: Problem, lines: Sequence[StatusLine], missing: Mapping[str, str]) -> Problem:
-    """Say so where the signer is unknown to gpg only because it would not take the policy's key."""
-    key = missing.get(values(lines, "ERRSIG")[0][:16]) if problem.reason == "unknown-signer" else None
-    if key is None:
-        return problem
-    return Problem(
-        "key-unavailable",
-        "gpg here cannot use the policy's key that signed, so nothing can be said of the signature",
-        got=f"gpg did not import {key}",
-        expected="a gpg that knows this kind of key, and a key file with a user id and its self-signature",
-        status=Status.ERROR,
-    )

@@ -22,6 +22,17 @@ _LINGER = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _RUNNING: dict[subprocess.Popen[bytes], bool] = {}
 _CANCELLED: list[bool] = []
+_TOGETHER: list[bool] = []
+
+
+def stay_together() -> None:
+    """Leave what is started from now on in the process group that we are in: whoever ends that ends it too."""
+    _TOGETHER.append(True)
+
+
+def in_its_own_session() -> bool:
+    """Tell whether programs are started in sessions, and so groups, of their own."""
+    return not _TOGETHER
 
 
 class CancelledError(BaseException):
@@ -67,7 +78,7 @@ def kill_group(process: subprocess.Popen[bytes], *, terminal: bool = False) -> N
     A group outlives its leader while it has members, so this also works after the leader has gone.
     """
     with suppress(ProcessLookupError, PermissionError):
-        if terminal:
+        if terminal or _TOGETHER:
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
@@ -203,7 +214,7 @@ def popen(
             stderr=subprocess.PIPE,
             env=env,
             cwd=cwd,
-            start_new_session=not terminal,
+            start_new_session=in_its_own_session() and not terminal,
         )
     except FileNotFoundError as error:
         if cwd is not None and not Path(cwd).is_dir():

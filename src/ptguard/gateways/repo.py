@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ptguard.errors import GitError, UsageError
+from ptguard.errors import GitError
 from ptguard.gateways.process import missing, run
 from ptguard.text import shown
 from ptguard.value import value
@@ -49,6 +49,11 @@ class Layout:
         return self.common_dir / "hooks"
 
     @property
+    def bare(self) -> bool:
+        """Whether this is a repository without a work tree of its own, as servers have them."""
+        return self.top is None and self.common_dir.name != ".git"
+
+    @property
     def hooks_elsewhere(self) -> bool:
         """Whether core.hooksPath leads git away from the clone's own hooks folder."""
         return self.hooks.resolve() != self.default_hooks.resolve()
@@ -74,7 +79,9 @@ def layout(start: Path) -> Layout:
     if done.returncode != 0 or len(lines) != 6:
         old = f"git gave no folders (git {MIN_GIT[0]}.{MIN_GIT[1]} or later is needed)"
         why = (done.stderr.decode("utf-8", "backslashreplace").splitlines() or [old])[0]
-        raise UsageError(f"not a git repository that can be read: {shown(why)}", fix="cd into the clone, or use -C DIR")
+        from ptguard.gateways.git import unreadable
+
+        raise unreadable(why, done.stderr, "cd into the clone, or use -C DIR")
     git_dir, common_dir, hooks, inside, up, _ = lines
     top = Path(os.path.normpath(start.absolute() / up)) if inside == "true" else None
     return Layout(Path(git_dir), Path(common_dir), Path(hooks), top.resolve() if top else None)
@@ -156,7 +163,8 @@ class Repository:
         except GitCommandError as error:
             if error.status in (1, 2):
                 return None
-            lines = str(error.stderr).strip().splitlines() or ["it said nothing"]
+            said = str(error.stderr).strip().removeprefix("stderr: '").removesuffix("'")  # GitPython's own quotes
+            lines = said.splitlines() or ["it said nothing"]
             raise GitError(f"git {command} failed: {shown(lines[-1])}") from error
         assert isinstance(out, bytes)  # noqa: S101 - what stdout_as_string=False promises
         return out.decode("utf-8", "surrogateescape")

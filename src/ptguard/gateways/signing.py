@@ -99,7 +99,8 @@ def export_minimal(program: str, fingerprint: str) -> bytes:
     argv = [program, "--batch", "--armor", "--export-options", "export-minimal", "--export", "--", fingerprint]
     done = run(argv, env=dict(os.environ))
     if done.returncode != 0 or not done.stdout:
-        raise ToolFailedError(f"gpg could not export {fingerprint}: {words(done)}")
+        why = words(done) if done.returncode else "it has no such key"
+        raise ToolFailedError(f"gpg could not export {fingerprint}: {why}", fix=sh("gpg", "--list-keys", fingerprint))
     return done.stdout
 
 

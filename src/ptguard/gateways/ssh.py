@@ -79,6 +79,7 @@ def _judge(done: Completed, begin: str, end: str) -> Problem | None:
             "ssh-keygen here cannot use the policy's key that signed, so nothing can be said of the signature",
             got=shown(done.stderr.strip(), 120),
             expected="an OpenSSH that knows this kind of key",
+            fix="ssh -V; apt-get install openssh-client   # a newer one",
             status=Status.ERROR,
         )
     return Problem(

@@ -2,13 +2,13 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ptguard.errors import PtguardError, ToolFailedError, ToolMissingError
 from ptguard.gateways import gitconfig, onepush
+from ptguard.gateways.files import write_whole
 from ptguard.gateways.process import run
 from ptguard.gateways.repo import Layout
 from ptguard.install.confighook import NO_BREAK
@@ -104,10 +104,13 @@ def _take(step: Step, layout: Layout) -> str:
     brief, here = layout.brief, layout.top or layout.git_dir
     match step:
         case Move(source, target):
+            if source.is_dir() and not source.is_symlink():
+                target.unlink(missing_ok=True)  # rename(2) puts no folder in the place of a file
             source.replace(target)
             return f"moved {brief(source)} to {target.name}"
         case Write(path, data):
-            _write(path, data)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data, 0o755)
             return f"wrote {brief(path)}" if data else ""
         case Configure(key, None):
             gitconfig.unset_local(here, key)
@@ -134,21 +137,6 @@ def _clear_away(folder: Path, config: Path) -> None:
     (folder / onepush.NOTE).unlink(missing_ok=True)
     with suppress(OSError):  # something else lies there, or the folder never was
         folder.rmdir()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write an executable file beside ``path`` and rename it into place, so that git never sees half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".ptguard-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o755)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _pre_commit(layout: Layout, *args: str) -> tuple[str, ...]:

@@ -13,22 +13,25 @@ from ptguard.gateways.git import Git
 from ptguard.gateways.gitconfig import (
     HELD,
     entries,
-    get_in_file,
     held_key,
+    includes_held,
     set_in_file,
     set_local,
     unset_local,
+    unset_worktree,
 )
 from ptguard.text import shown
 
 _KEY = "core.hooksPath"
+_PATTERN = r"^core\.hookspath$"
 
 
 def holds(folder: Path, config: Mapping[str, tuple[str, ...]]) -> bool:
     """Tell whether git is held to the hooks of the repository at ``folder``, whose own configuration is ``config``."""
-    if _KEY.lower() in config or config.get(held_key(folder), ("",))[-1] != HELD:
+    if _KEY.lower() in config or not includes_held(folder, config):
         return False
-    said = get_in_file(folder / HELD, _KEY)
+    found = entries(folder, _PATTERN)  # a work tree's own configuration (config.worktree) has the last word
+    said = found[-1].value if found else None
     return said is not None and Path(said).resolve() == (folder / "hooks").resolve()
 
 
@@ -40,6 +43,10 @@ def hold(folder: Path) -> Iterator[str]:
     """
     left, hooks = _left_behind(folder), os.fspath(folder / "hooks")
     yield from let_go(folder)
+    for entry in entries(folder, _PATTERN):
+        if entry.scope == "worktree":
+            unset_worktree(folder, _KEY)
+            yield f"removed git config --worktree {_KEY} = {shown(entry.value or '')}"
     set_in_file(folder / HELD, _KEY, hooks)
     set_local(folder, held_key(folder), HELD)
     if left:
@@ -68,7 +75,7 @@ def let_go(folder: Path) -> Iterator[str]:
 
 def _left_behind(folder: Path) -> tuple[Path, ...]:
     """Give the hooks of another folder that git runs here as things stand."""
-    found = entries(folder, r"^core\.hookspath$")
+    found = entries(folder, _PATTERN)
     said = found[-1].value if found else None
     path = folder / Path(said).expanduser() if said else folder / "hooks"
     if path.resolve() == (folder / "hooks").resolve() or not path.is_dir():

@@ -10,13 +10,15 @@ from ptguard.gateways.gitconfig import HELD
 from ptguard.text import sh, shown
 
 
-def folder_of(start: Path) -> Path:
+def folder_of(start: Path, command: str) -> Path:
     """Give the git folder of the repository that ``start`` is; of a linked work tree, the one that it belongs to.
+
+    ``command`` is what is wanted of it (``install`` or ``uninstall``), for the mending words.
 
     Raises:
         UsageError: it is no repository, or git will not touch it since it is another user's.
     """
-    path = "ptguard install --server PATH/TO/repo.git   # the folder that HEAD and objects/ lie in"
+    path = f"ptguard {command} --server PATH/TO/repo.git   # the folder that HEAD and objects/ lie in"
     if not start.is_dir():
         raise UsageError(f"there is no folder {shown(os.fspath(start))}", fix=path)
     try:
@@ -24,7 +26,7 @@ def folder_of(start: Path) -> Path:
             return git.common_dir
     except UsageError as error:
         owner = start.stat().st_uid
-        words = ("sudo", "-u", f"#{owner}", sys.executable, "-m", "ptguard", "install", "--server", os.fspath(start))
+        words = ("sudo", "-u", f"#{owner}", sys.executable, "-m", "ptguard", command, "--server", os.fspath(start))
         raise UsageError(error.message, fix=path if owner == os.geteuid() else sh(*words)) from error
 
 

@@ -103,7 +103,7 @@ class Server:
 def _troubles(seat: Seat, again: str) -> Iterator[Trouble]:
     path, grave = shown(os.fspath(seat.path)), seat.name == PRE_RECEIVE
     if not seat.guard:
-        yield Trouble(f"{path} is not the guard", again, grave)
+        yield Trouble(f"there is no {path}" if seat.text is None else f"{path} is not the guard", again, grave)
         return
     if not seat.executable:
         yield Trouble(f"{path} is not executable, so git skips it", sh("chmod", "+x", os.fspath(seat.path)), grave)
@@ -118,13 +118,15 @@ def _text(name: str, python: Path) -> bytes:
     return filled(f"hooks/{name}", python)
 
 
-def look(start: Path, place: Place | None = None) -> Server:
+def look(start: Path, place: Place | None = None, command: str = "install") -> Server:
     """Look at the repository on a server that ``start`` is; ``place`` None: whose folders it has is found out.
+
+    ``command`` is what is wanted of it, for the mending words.
 
     Raises:
         UsageError: it is no repository.
     """
-    folder = folder_of(start)
+    folder = folder_of(start, command)
     with Git.open(folder) as git:
         config, head = git.local_config(), git.head_branch()
         branches = frozenset(git.refs(BRANCH_PREFIX))
@@ -142,8 +144,11 @@ def look(start: Path, place: Place | None = None) -> Server:
 
 
 def _place_of(folder: Path, config: Mapping[str, tuple[str, ...]]) -> Place:
-    """Tell by what the hosts leave in a repository; Gitaly's has no folder for hooks before somebody makes it."""
-    if (folder / "hooks" / "pre-receive.d").is_dir():
+    """Tell by what the hosts leave in a repository; Gitaly's has no folder for hooks before somebody makes it.
+
+    A guard in the place of git's own hook is an administrator's word that nothing runs those of pre-receive.d.
+    """
+    if (folder / "hooks" / "pre-receive.d").is_dir() and not _seat(PRE_RECEIVE, folder / "hooks" / PRE_RECEIVE).guard:
         return Place.GITEA
     gitlab = (folder / "custom_hooks").is_dir() or "gitlab.fullpath" in config or "@hashed" in folder.parts
     return Place.GITLAB if gitlab else Place.BARE
@@ -192,6 +197,7 @@ def install(start: Path, python: Path, branch: str | None, place: Place | None) 
     _may_put(server)
     with _said(server.git_dir):
         said = [line for seat in server.seats for line in _put(seat, python)]
+        said += [line for seat in _strays(server) for line in _take(seat)]
     if branch or not server.named:
         set_local(server.git_dir, "ptguard.trustBranch", trust)
         said.append(f"the policy is that of the branch {shown(trust)}: git config ptguard.trustBranch")
@@ -200,6 +206,14 @@ def install(start: Path, python: Path, branch: str | None, place: Place | None) 
     with _said(server.git_dir):
         give_back(server.git_dir)
     return look(start, place), tuple(said)
+
+
+def _strays(server: Server) -> tuple[Seat, ...]:
+    """Give the guards that stand where the repository of another host would have them."""
+    here = {seat.path for seat in server.seats}
+    every = {path: name for place in Place for name, path in _paths(server.git_dir, place).items()}
+    seats = (_seat(name, path) for path, name in every.items() if path not in here)
+    return tuple(seat for seat in seats if seat.guard)
 
 
 def _trust(server: Server, branch: str | None) -> str:
@@ -261,9 +275,9 @@ def uninstall(start: Path, place: Place | None = None) -> tuple[str, ...]:
         UsageError: it is no repository.
         PtguardError: it cannot be written to.
     """
-    server = look(start, place)
+    server = look(start, place, "uninstall")
     with _said(server.git_dir):
-        said = [line for seat in server.seats if seat.guard for line in _take(seat)]
+        said = [line for seat in (*server.seats, *_strays(server)) if seat.guard for line in _take(seat)]
     said += let_go(server.git_dir)
     with _said(server.git_dir):
         give_back(server.git_dir)
@@ -285,7 +299,11 @@ def _said(git_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        hooks = os.fspath(git_dir / "hooks")
+        no_folder = os.path.lexists(hooks) and not Path(hooks).is_dir()
         raise PtguardError(
             f"the hooks of {shown(os.fspath(git_dir))} cannot be changed: {shown(error.strerror or str(error))}",
-            fix=sh("ls", "-ld", os.fspath(git_dir), os.fspath(git_dir / "hooks")) + "   # they must be yours to write",
+            fix=f"{sh('rm', hooks)}   # git looks for a folder there; then again"
+            if no_folder
+            else sh("ls", "-ld", os.fspath(git_dir), hooks) + "   # they must be yours to write",
         ) from error

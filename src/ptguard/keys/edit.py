@@ -10,10 +10,12 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ptguard.model import Problem
+from ptguard.model import KeyStatus, Problem
 from ptguard.policy.lines import KeyPath, key_lines
 from ptguard.text import shown
 
+_VALUE: Final = re.compile(r"(=\s*)(\"[^\"]*\"|'[^']*'|[0-9-]{10}[Tt ][0-9:.]+([Zz]|[+-][0-9:]+))")
+"""A string, or a time with its offset (TOML 1.0), behind the sign before it."""
 _BY_HAND: Final = "edit .ptguard/policy.toml by hand; docs/policy.md has the form"
 
 
@@ -35,9 +37,10 @@ def with_key(text: str, signer: str, key: Mapping[str, str], name: str | None = 
 def with_status(
     text: str, fingerprint: str, status: str, until: datetime | None, fingerprints: Mapping[KeyPath, str]
 ) -> str | Problem:
-    """Give ``text`` with the key called ``fingerprint`` set to ``status``, and to end at ``until`` if it has no end.
+    """Give ``text`` with the key called ``fingerprint`` set to ``status``, and to end at ``until`` if not before.
 
-    ``fingerprints`` says which key stands at which path (``("signers", id, "keys", n)``).
+    ``fingerprints`` says which key stands at which path (``("signers", id, "keys", n)``). Of a key that is compromised
+    nothing else is made: what it signed would count again.
     """
     path = next((path for path, known in fingerprints.items() if known == fingerprint), None)
     if path is None:
@@ -46,9 +49,16 @@ def with_status(
     document = tomllib.loads(text)
     wanted = deepcopy(document)
     table = _at(wanted, path)
+    if table.get("status") == KeyStatus.COMPROMISED.value != status:
+        return Problem(
+            "malformed", f"the key {shown(fingerprint, 120)} is compromised: it would count again", fix=_BY_HAND
+        )
+    if until is not None and "valid-from" in table and table["valid-from"] >= until:
+        words = f"the key {shown(fingerprint, 120)} counts only from {table['valid-from']}, so there is nothing to keep"
+        return Problem("malformed", words, fix="take it out of .ptguard/policy.toml by hand")
     changes: dict[str, str] = {} if table.get("status") == status else {"status": f'"{status}"'}
     table["status"] = status
-    if until is not None and "valid-until" not in table:
+    if until is not None and ("valid-until" not in table or table["valid-until"] > until):
         table["valid-until"] = until.astimezone(UTC)
         changes["valid-until"] = f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return _checked(_set(text, path, changes, key_lines(text, document)), wanted) if changes else text
@@ -71,7 +81,7 @@ def _set(text: str, path: KeyPath, changes: Mapping[str, str], lines: Mapping[Ke
         if number is None:
             added.append(f"{key} = {value}{ending}")
         else:
-            rows[number - 1] = re.sub(r"(=\s*)(\"[^\"]*\"|'[^']*')", rf"\g<1>{value}", rows[number - 1], count=1)
+            rows[number - 1] = _VALUE.sub(rf"\g<1>{value}", rows[number - 1], count=1)
     if added and own:
         rows[own[-1] : own[-1]] = added
     return "\n".join(rows)

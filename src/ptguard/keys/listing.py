@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ptguard.model import KeyStatus, OpenPgpKey, Policy, SshKey
+from ptguard.parse.gpgstatus import Life
 from ptguard.text import shown
 from ptguard.value import value
 
 SOON: Final = timedelta(days=30)
-Expiries = Mapping[str, datetime | None]
-"""When each OpenPGP key expires by its own word, by fingerprint; None: never; absent: gpg could not tell."""
+Lives = Mapping[str, Life]
+"""The end of each OpenPGP key by its own word, by fingerprint; absent: gpg could not tell."""
 
 
 @value
@@ -27,7 +28,7 @@ class Row:
     note: str | None
 
 
-def rows(policy: Policy, expiries: Expiries, now: datetime) -> tuple[Row, ...]:
+def rows(policy: Policy, lives: Lives, now: datetime) -> tuple[Row, ...]:
     """Give a row for every key of the policy, in its order."""
     found = []
     for signer in policy.signers.values():
@@ -36,22 +37,36 @@ def rows(policy: Policy, expiries: Expiries, now: datetime) -> tuple[Row, ...]:
             may = (*may, "smoke")
         for key in signer.keys:
             kind = "openpgp" if isinstance(key, OpenPgpKey) else "ssh"
-            until = _until(key, expiries)
-            note = _note(key, until, expiries, now)
+            until = _until(key, lives)
+            note = _note(key, until, lives, now)
             found.append(Row(signer.id, signer.name, kind, key.fingerprint, key.status.value, may, until, note))
     return tuple(found)
 
 
-def _until(key: OpenPgpKey | SshKey, expiries: Expiries) -> datetime | None:
-    ends = (key.valid_until, expiries.get(key.fingerprint) if isinstance(key, OpenPgpKey) else None)
+def _until(key: OpenPgpKey | SshKey, lives: Lives) -> datetime | None:
+    ends = [key.valid_until]
+    if isinstance(key, OpenPgpKey) and key.fingerprint in lives:
+        ends.append(lives[key.fingerprint].expires)
+        able = [life.expires for life in _signing(key, lives)]
+        ends.append(None if None in able else max((end for end in able if end is not None), default=None))
     return min((end for end in ends if end is not None), default=None)
 
 
-def _note(key: OpenPgpKey | SshKey, until: datetime | None, expiries: Expiries, now: datetime) -> str | None:
+def _signing(key: OpenPgpKey, lives: Lives) -> list[Life]:
+    """Give the ends of those that sign for ``key``: itself or subkeys, of which the last to end counts."""
+    own = (life for life in lives.values() if life.primary == key.fingerprint)
+    return [life for life in own if life.signs and not life.revoked]
+
+
+def _note(key: OpenPgpKey | SshKey, until: datetime | None, lives: Lives, now: datetime) -> str | None:
     if key.status is not KeyStatus.ACTIVE:
         return None
-    if isinstance(key, OpenPgpKey) and key.fingerprint not in expiries:
+    if isinstance(key, OpenPgpKey) and key.fingerprint not in lives:
         return "gpg cannot tell when it expires"
+    if isinstance(key, OpenPgpKey) and lives[key.fingerprint].revoked:
+        return "revoked"
+    if isinstance(key, OpenPgpKey) and not _signing(key, lives):
+        return "it has no key that may sign"
     if until is not None and until <= now:
         return "expired"
     if key.valid_from is not None and key.valid_from > now:

@@ -6,10 +6,11 @@ Exit statuses and prose play no part: gpg exits 0 for expired and revoked keys.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from ptguard.model import Problem, SignatureFacts, Status
+from ptguard.model import OpenPgpKey, Problem, SignatureFacts, Status
 from ptguard.parse.openpgp import key_id
-from ptguard.text import shown
+from ptguard.text import sh, shown
 
 StatusLine = tuple[str, str]
 
@@ -124,9 +125,14 @@ def _refusal(verdict: str, value: str) -> Problem | None:
         case "EXPSIG":
             return Problem("outside-window", "the signature itself has expired", f"made by key {shown(key, 64)}")
         case "REVKEYSIG":
-            return Problem("revoked-key", "the key that signed has been revoked", f"key {shown(key, 64)}")
+            return revoked_key(key)
         case _:
             return _unchecked(value)
+
+
+def revoked_key(key: str) -> Problem:
+    """Give the problem of a signature by ``key``, an id or a fingerprint, which its owner has revoked."""
+    return Problem("revoked-key", "the key that signed has been revoked", f"key {shown(key, 64)}")
 
 
 def weak_digest(digest: str) -> Problem:
@@ -144,6 +150,21 @@ def _unchecked(value: str) -> Problem:
     if words[5] == _DIGEST_ALGO and digest in _BROKEN:
         return weak_digest(digest)
     return Problem("bad-signature", "gpg cannot check the signature", f"key {key}, code {shown(words[5], 8) or 'none'}")
+
+
+def unavailable(problem: Problem, lines: Sequence[StatusLine], missing: Mapping[str, OpenPgpKey]) -> Problem:
+    """Say so where the signer is unknown to gpg only because it would not take the policy's key."""
+    key = missing.get(values(lines, "ERRSIG")[0][:16]) if problem.reason == "unknown-signer" else None
+    if key is None:
+        return problem
+    return Problem(
+        "key-unavailable",
+        "gpg here cannot use the policy's key that signed, so nothing can be said of the signature",
+        got=f"gpg did not import {key.fingerprint}",
+        expected="a gpg that knows this kind of key, and a key file with a user id and its self-signature",
+        fix=f"gpg --version; {sh('gpg', '--show-keys', f'.ptguard/{key.file}')}   # a newer gpg, or a new export",
+        status=Status.ERROR,
+    )
 
 
 def _facts(validsig: str, verdict: str, *, expired: bool) -> SignatureFacts | Problem:
@@ -165,14 +186,30 @@ def _facts(validsig: str, verdict: str, *, expired: bool) -> SignatureFacts | Pr
     return SignatureFacts("openpgp", words[9], digest, made, made if expired else None)
 
 
-def expiries(listing: bytes) -> Mapping[str, datetime | None]:
-    """Give, from a colon listing, when each key and subkey expires by its fingerprint (None: never)."""
-    found: dict[str, datetime | None] = {}
-    expires = b""
+class Life(NamedTuple):
+    """What a key says of its own end: when it ``expires`` (None: never), and whether it is ``revoked``.
+
+    ``signs`` is whether it may sign, ``primary`` the primary key that it belongs to, or is.
+    """
+
+    expires: datetime | None
+    revoked: bool = False
+    signs: bool = True
+    primary: str = ""
+
+
+def lives(listing: bytes) -> Mapping[str, Life]:
+    """Give, from a colon listing, the end of each key and subkey by its fingerprint."""
+    found: dict[str, Life] = {}
+    key, primary = [b"pub"] + [b""] * 11, ""
     for line in listing.split(b"\n"):
         fields = line.split(b":")
         if fields[0] in (b"pub", b"sub") and len(fields) > 6:
-            expires = fields[6]
-        elif fields[0] == b"fpr" and len(fields) > 9 and (not expires or re.fullmatch(rb"[0-9]{1,11}", expires)):
-            found[fields[9].decode("ascii", "replace")] = datetime.fromtimestamp(int(expires), UTC) if expires else None
+            key = [*fields, *[b""] * 12]
+        elif fields[0] == b"fpr" and len(fields) > 9:
+            name = fields[9].decode("ascii", "replace")
+            primary = name if key[0] == b"pub" else primary
+            if not key[6] or re.fullmatch(rb"[0-9]{1,11}", key[6]):
+                end = datetime.fromtimestamp(int(key[6]), UTC) if key[6] else None
+                found[name] = Life(end, key[1][:1] == b"r", b"s" in key[11], primary)
     return found

@@ -43,6 +43,8 @@ _EQUATIONS: Mapping[bytes, tuple[int, int]] = {
         ),
     ),
 }
+_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+"""The y of a point of edwards25519 that gives nothing when it is added up eight times; p less it is another's."""
 _EDWARDS = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com")
 KINDS = ("ssh-rsa", *_EDWARDS, *_CURVES)
 _RSA_BITS = 2048
@@ -134,10 +136,22 @@ def _blob_problem(blob: bytes, kind: str) -> Problem | None:
         )
     if kind in _EDWARDS:
         fits = [len(field) for field in rest] == [32]
+        if fits and _anybody_s(rest[0]):
+            return _malformed("the Ed25519 key is no key: anybody can sign for it", shown(rest[0].hex()), "ssh-ed25519")
     else:
         curve, length = _CURVES[kind]
         fits = len(rest) == 2 and rest[0] == curve and len(rest[1]) == length and _on_curve(rest[1], curve)
     return None if fits else _malformed("the SSH key is cut or has more in it than a key")
+
+
+def _anybody_s(point: bytes) -> bool:
+    """Tell whether ``point`` has no order to speak of (RFC 7748, section 7); ssh-keygen takes it for a key.
+
+    Whatever was signed, and by nobody, a signature can be made up for it that verifies.
+    """
+    p = 2**255 - 19
+    y = (int.from_bytes(point, "little") & (2**255 - 1)) % p
+    return y in (0, 1, p - 1, _ORDER_8, p - _ORDER_8)
 
 
 def _on_curve(point: bytes, curve: bytes) -> bool:

@@ -71,7 +71,7 @@ def entries(raw: bytes, width: Literal[20, 32]) -> tuple[TreeEntry, ...] | Probl
 def _malformed(what: str) -> Problem:
     return Problem(
         "malformed",
-        f"a tree object of the tagged commit is malformed: {what}",
+        f"a tree object is malformed: {what}",
         expected="a tree that git fsck accepts",
         fix="git fsck --strict",
     )

@@ -9,6 +9,7 @@ from typing import Final
 from ptguard import roots
 from ptguard.errors import PolicyError, PtguardError, UsageError
 from ptguard.gateways.git import Git
+from ptguard.gateways.process import go_on
 from ptguard.gateways.serving import keeps_talking
 from ptguard.judging import Request, Unjudged, judge_updates, temporary_home
 from ptguard.later import apart
@@ -71,9 +72,10 @@ class Push:
 
 
 @apart
-def judge_received(lines: bytes, now: datetime, bound: Callable[[float], None]) -> Verdict | Unjudged:
-    """Judge a push from the lines of git's pre-receive hook, and keep a receipt for each of its tags.
+def judge_received(lines: bytes, receipts: Receipts, bound: Callable[[float], None]) -> Verdict | Unjudged:
+    """Judge a push from the lines of git's pre-receive hook, and keep a receipt for each of its tags that is judged.
 
+    ``receipts`` is told of the push as soon as may be, so that the caller can keep one where this ends otherwise.
     ``bound`` is told how many seconds the administrator allows, and calls this off when they are over.
 
     Raises:
@@ -83,27 +85,26 @@ def judge_received(lines: bytes, now: datetime, bound: Callable[[float], None]) 
     if not lines_of:
         return Unjudged(None)
     with Git.receiving() as git:
-        push = _push(git, lines_of, now)
+        push = _push(git, lines_of, receipts)
         bound(push.settings.timeout)
-        receipts = Receipts(push.store, now)
-        try:
-            verdict = _judged(push)
-        except PtguardError as error:
-            receipts.unjudged(error, push.tags[: max(push.settings.max_tags, 1)])
-            raise
+        verdict = _judged(push)
         if verdict is None:
             return Unjudged(None)
-        receipts.judged(verdict, push.tags)
+        go_on()  # what was called off has findings of programs that were ended
+        receipts.judged(verdict)
         return verdict
 
 
-def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
+def _push(git: Git, lines: Sequence[RefUpdate], receipts: Receipts) -> Push:
     config = git.local_config()
+    store = Store(git.guard_dir, settings.sharing(config))
+    receipts.begin(store, lines)
     refs = read_refs(git, lines)
     target = Targets(git, refs, blind=minds_no_case(config))
     updates = tuple(target.aimed(line) for line in lines)
+    receipts.begin(store, updates)
     found = settings.read(git, config if any(u.is_tag for u in updates) else settings.without_limits(config))
-    store = Store(git.guard_dir, found.sharing)
+    receipts.at_most(found.max_tags)
     branch = _trust_branch(git, config)
     state = RemoteState(
         PUSHED_TO,
@@ -117,7 +118,7 @@ def _push(git: Git, lines: Sequence[RefUpdate], now: datetime) -> Push:
     )  # fmt: skip
     full = BRANCH_PREFIX + branch
     place = trunk.look(git, store, branch, target(full), refs.get(full))
-    return Push(clone, found, store, place, now, updates, tuple(line.remote_oid for line in lines))
+    return Push(clone, found, store, place, receipts.now, updates, tuple(line.remote_oid for line in lines))
 
 
 def _trust_branch(git: Git, config: Config) -> str:
@@ -179,8 +180,16 @@ def _each_once(push: Push) -> None:
 
 
 def _still_there(push: Push) -> None:
-    """Refuse a tag that the push wants to take from what does not stand there (yet): git would do it once it does."""
+    """Refuse a tag that the push wants to take from what does not stand there (yet): git would do it once it does.
+
+    A deletion of nothing is done by git whatever has come to stand there meanwhile (builtin/receive-pack.c, update).
+    """
     for update, claimed in push.pairs:
+        if update.is_tag and update.deletion and claimed is None:
+            raise UsageError(
+                f"the push deletes the tag {shown(update.tag)} from where none is",
+                fix="let git make the push: git push",
+            )
         if update.is_tag and claimed != update.remote_oid:
             raise UsageError(
                 f"the tag {shown(update.tag)} has changed on the server since this push was made",

@@ -8,7 +8,7 @@ from typing import Final
 
 from ptguard.errors import PolicyError
 from ptguard.gateways.git import Git
-from ptguard.gateways.gitconfig import HELD, held_key
+from ptguard.gateways.gitconfig import includes_held
 from ptguard.policy.table import WrongError
 from ptguard.policy.values import duration
 from ptguard.remotes import Config
@@ -27,15 +27,11 @@ _SHARED: Final[Mapping[str, int]] = {
 
 @value
 class Settings:
-    """``max_tags`` of one push, ``timeout`` in seconds; ``transaction``: the hook is armed that can hold a tag back.
-
-    ``sharing``: the mode bits that core.sharedRepository adds to files (git-config(1)).
-    """
+    """``max_tags`` of one push, ``timeout`` in seconds; ``transaction``: the hook is armed that can hold a tag back."""
 
     max_tags: int
     timeout: float
     transaction: bool
-    sharing: int
 
 
 def read(git: Git, config: Config) -> Settings:
@@ -44,12 +40,7 @@ def read(git: Git, config: Config) -> Settings:
     Raises:
         PolicyError: one of them cannot be understood.
     """
-    return Settings(
-        _number(config),
-        _seconds(config),
-        _holds_back(git.common_dir, config),
-        _sharing(config.get("core.sharedrepository", ("",))[-1].lower()),
-    )
+    return Settings(_number(config), _seconds(config), _holds_back(git.common_dir, config))
 
 
 def without_limits(config: Config) -> Config:
@@ -84,8 +75,7 @@ def _holds_back(git_dir: Path, config: Config) -> bool:
     Where that is not set, whoever pushes over the file transport can lead git elsewhere.
     """
     hooks = config.get("core.hookspath", ("",))[-1]
-    held = config.get(held_key(git_dir), ("",))[-1] == HELD and (git_dir / HELD).is_file()
-    if (hooks and Path(hooks).resolve() != (git_dir / "hooks").resolve()) or not (hooks or held):
+    if Path(hooks).resolve() != (git_dir / "hooks").resolve() if hooks else not includes_held(git_dir, config):
         return False
     hook = git_dir / "hooks" / TRANSACTION
     try:
@@ -97,7 +87,9 @@ def _holds_back(git_dir: Path, config: Config) -> bool:
         return False
 
 
-def _sharing(text: str) -> int:
+def sharing(config: Config) -> int:
+    """Give the mode bits that core.sharedRepository adds to files (git-config(1))."""
+    text = config.get("core.sharedrepository", ("",))[-1].lower()
     if text in _SHARED:
         return _SHARED[text]
     return int(text, 8) & 0o066 if len(text) in (3, 4) and set(text) <= set("01234567") else 0

@@ -12,12 +12,12 @@ from typing import Final
 from ptguard.errors import PolicyError
 from ptguard.gateways.files import read_regular
 from ptguard.gateways.git import Git
-from ptguard.model import File, Oid, Problem, RefUpdate
+from ptguard.model import BRANCH_PREFIX, File, Oid, Problem, RefUpdate
 from ptguard.parse.tomldoc import TomlError, load_toml
 from ptguard.receipts import TIME
 from ptguard.server.store import Store
 from ptguard.snapshot import Snapshot
-from ptguard.text import shown
+from ptguard.text import sh, shown
 from ptguard.trust import MAX_POLICY_BYTES, POLICY_PATH
 from ptguard.value import value
 
@@ -95,6 +95,33 @@ def protect(git: Git, trunk: Trunk, line: RefUpdate, claimed: Oid | None) -> Non
         raise _refused(
             f"{name} has moved since this push was made", f"git pull --rebase origin {name}, then push again"
         )
+    _goes_on(git, trunk, new)
+    policy = _policy_at(git, new)
+    if trunk.tip and not trunk.policy:
+        _brought_back(git, trunk, absent=_absent(policy))
+        return
+    if isinstance(policy, Problem):
+        raise _refused(
+            f"this push would take {POLICY_PATH} away from {name}: {policy.message}",
+            f"git checkout origin/{name} -- {POLICY_PATH}, commit it, then push again",
+        )
+    if _empty(policy):
+        raise _refused(
+            f"this push would empty {POLICY_PATH} on {name}",
+            f"git checkout origin/{name} -- {POLICY_PATH}, commit it, then push again",
+        )
+
+
+def _goes_on(git: Git, trunk: Trunk, new: Oid) -> None:
+    """Refuse what is no commit, or none that goes on from where the policy stands, or stood last."""
+    name = shown(trunk.branch)
+    found = git.info(new)
+    if found is not None and (kind := found[1]) != "commit":
+        way = sh("git", "push", "origin", f"{new}^{{commit}}:{BRANCH_PREFIX}{trunk.branch}")
+        raise _refused(
+            f"this push would put a {kind} in the place of the commit of {name}, which holds the release policy",
+            way if kind == "tag" else "push a commit",
+        )
     before = trunk.tip or (trunk.stood.commit if trunk.stood else None)
     if before is None or git.info(before) is None or not git.contained(before, [new]):
         gone = f"{name} is gone, and what this push brings does not go on from where its policy stood"
@@ -103,20 +130,6 @@ def protect(git: Git, trunk: Trunk, line: RefUpdate, claimed: Oid | None) -> Non
             f"git pull --rebase origin {name}, then push without --force"
             if trunk.tip
             else "an administrator puts the branch back on the server: git update-ref",
-        )
-    found = _policy_at(git, new)
-    if trunk.tip and not trunk.policy:
-        _brought_back(git, trunk, absent=_absent(found))
-        return
-    if isinstance(found, Problem):
-        raise _refused(
-            f"this push would take {POLICY_PATH} away from {name}: {found.message}",
-            f"git checkout origin/{name} -- {POLICY_PATH}, commit it, then push again",
-        )
-    if _empty(found):
-        raise _refused(
-            f"this push would empty {POLICY_PATH} on {name}",
-            f"git checkout origin/{name} -- {POLICY_PATH}, commit it, then push again",
         )
 
 

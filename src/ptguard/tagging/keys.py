@@ -11,7 +11,7 @@ from ptguard.gateways.repo import Repository
 from ptguard.model import KeyStatus, OpenPgpKey, Policy, Problem, RuleMatch, SshKey
 from ptguard.parse.ssh import parse_public_key
 from ptguard.text import sh, shown
-from ptguard.value import value
+from ptguard.value import replace, value
 
 MAX_PUBLIC_KEY: Final = 1 << 16
 MAX_KEYS_LOOKED_AT: Final = 200
@@ -87,7 +87,7 @@ class Hand:
             return _ssh_file(self._top / (path or setting).value)
         if kind is not None and kind.value != "openpgp":
             return Problem("unsupported-kind", f"gpg.format is {shown(kind.value)}", expected="openpgp or ssh")
-        return _openpgp(self.gpg, setting.value)
+        return _openpgp(self.gpg, setting.value, self._top)
 
     def find(self, key: Key) -> UserKey | None:
         """Give ``key`` where its secret part is at hand: in gpg's keyring, or as a file in ``~/.ssh``."""
@@ -108,7 +108,9 @@ class Hand:
 
 def _literal(value: str) -> UserKey | Problem:
     parsed = parse_public_key(value.removeprefix("key::"))
-    return parsed if isinstance(parsed, Problem) else UserKey("ssh", parsed[1], value, parsed[0])
+    if isinstance(parsed, Problem):
+        return replace(parsed, message=f"user.signingkey: {parsed.message}")
+    return UserKey("ssh", parsed[1], value, parsed[0])
 
 
 def _ssh_file(path: Path) -> UserKey | Problem:
@@ -121,7 +123,7 @@ def _ssh_file(path: Path) -> UserKey | Problem:
         parsed = parse_public_key(text)
         if not isinstance(parsed, Problem):
             return UserKey("ssh", parsed[1], str(path), parsed[0])
-        problem = parsed
+        problem = replace(parsed, message=f"user.signingkey {shown(str(place))}: {parsed.message}")
     return problem
 
 
@@ -142,11 +144,14 @@ def _public_files(folder: Path) -> list[Path]:
         return []
 
 
-def _openpgp(program: str, value: str) -> UserKey | Problem:
+def _openpgp(program: str, value: str, top: Path) -> UserKey | Problem:
     found = signing.secret_keys(program, value)
     what = f"user.signingkey {shown(value)}"
     if not found:
-        return Problem("key-unavailable", f"gpg has no secret key for {what}")
+        ssh = value.startswith(_LITERAL) or isinstance(_ssh_file(top / Path(value)), UserKey)
+        why = ", which is an SSH key; and gpg.format is not ssh" if ssh else ""
+        fix = sh("git", "config", "gpg.format", "ssh") if ssh else None
+        return Problem("key-unavailable", f"gpg has no secret key for {what}{why}", fix=fix)
     if len(found) > 1:
         names = ", ".join(key.fingerprint for key in found[:5])
         return Problem("key-unavailable", f"{what} stands for several keys", names, "one of them")
