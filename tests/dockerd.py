@@ -68,7 +68,10 @@ def docker(podman: Podman) -> Iterator[Docker]:
         with _answering(folder) as env:
             if not (folder / "image").exists():
                 _hand_over(podman, Docker(folder, env, ""))
-            yield Docker(folder, env, (folder / "image").read_text())
+            found = Docker(folder, env, (folder / "image").read_text())
+            for name in found.containers():  # of a run that was killed
+                found("rm", "--force", name)
+            yield found
 
 
 @contextmanager

@@ -31,6 +31,19 @@ class Other:
     label: str | None = None
 
 
+@value
+class Secret:
+    word: str
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+def test_a_class_may_say_itself_how_it_is_shown() -> None:
+    assert repr(Secret("word")) == "Secret(…)" and "word" not in f"{[Secret('word')]}"
+    assert Secret("a") == Secret("a") != Secret("b") and Secret("a").word == "a"
+
+
 def test_it_is_built_by_place_and_by_name_with_defaults() -> None:
     assert (Point(1).x, Point(1).y, Point(1, label="a").label) == (1, 0, "a")
     assert Point(1, 2) == Point(x=1, y=2)

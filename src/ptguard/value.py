@@ -20,13 +20,13 @@ class _Value(Protocol):
 def value(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen class with slots, equality, hash and representation from its annotated fields.
 
-    A field may have a default, which must be immutable: it is shared. Type checkers see a frozen dataclass
-    (typing.dataclass_transform, PEP 681).
+    A field may have a default, which must be immutable: it is shared. A method of these that the class has is kept.
+    Type checkers see a frozen dataclass (typing.dataclass_transform, PEP 681).
     """
     names = tuple(cls.__annotations__)  # of a class without bases: its own, in their order
     defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
     body = {key: item for key, item in cls.__dict__.items() if key not in defaults and key not in _OWN}
-    body |= _METHODS
+    body = _METHODS | body  # what a class says of itself counts: one that holds a password shows nothing
     body |= {"__slots__": names, "__match_args__": names, "__value_fields__": names, "__value_defaults__": defaults}
     return cast(type[T], type(cls.__name__, cls.__bases__, body))
 

@@ -164,6 +164,7 @@ def test_a_tool_that_is_missing_leaves_it_undecided(team: Team, tmp_path: Path) 
     ("args", "words"),
     [
         (("nope.json",), "No such file"),
+        (("v2.9.0",), "# a tag is judged by: ptguard verify TAG"),
         ((".ptguard",), "no regular file"),
         ((RECORD, "--policy-ref", "nope"), "nope"),
         ((RECORD, "--policy-file", "nope.toml"), "nope.toml"),
@@ -177,7 +178,7 @@ def test_a_wrong_call(team: Team, args: tuple[str, ...], words: str) -> None:
     done = team.repo.ptguard("smoke", "verify", *args, "--format", "json")
     document = held_against("smoke-verify-1.json", json.loads(done.stdout))
     assert (done.returncode, document["decision"], document["rules"]) == (ExitCode.USAGE, "refuse", [])
-    assert words in document["error"]["message"]
+    assert words in f"{document['error']['message']} {document['error']['fix']}"
 
 
 def test_without_a_policy_nothing_is_judged(team: Team, tmp_path: Path, env: dict[str, str]) -> None:

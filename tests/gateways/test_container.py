@@ -127,14 +127,17 @@ def test_what_the_engine_says_is_shown_harmless(tmp_path: Path, monkeypatch: pyt
         Engine("docker").resolve(IMAGE)
 
 
+GONE = 'case "$1" in run) exit 0 ;; *) echo "Cannot connect to the Docker daemon" >&2; exit 1 ;; esac'
 STUCK = 'case "$1" in ps) echo 1234 ;; run) exit 0 ;; *) echo "Error response from daemon: busy" >&2; exit 1 ;; esac'
 
 
+@pytest.mark.parametrize("script", [GONE, STUCK])
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_container_that_cannot_be_done_away_with_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: EngineName
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: EngineName, script: str
 ) -> None:
-    stand_in(tmp_path, monkeypatch, name, STUCK)
+    """Also where the engine says nothing of it any more: that is not known to be gone."""
+    stand_in(tmp_path, monkeypatch, name, script)
     monkeypatch.setattr(container, "_REMOVE", 0.5)
     assert not Engine(name).remove(BOX, cut_off=False)
     runner, said = ContainerRunner(Engine(name), tmp_path, None, "cpu"), list[str]()
@@ -167,7 +170,8 @@ def test_docker_s_words_run_a_container_where_podman_takes_them(
     podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A docker that hands on to podman: every word that docker is given is one that podman knows, too."""
-    script = 'case "$1" in version) echo 28.0.0 ;; image) exec podman image inspect "$4" ;; *) exec podman "$@" ;; esac'
+    script = 'case "$1" in --version) echo Docker ;; version) echo 28.0.0 ;;'
+    script += ' image) exec podman image inspect "$4" ;; *) exec podman "$@" ;; esac'
     monkeypatch.setenv("PATH", f"{podman.folder / 'bin'}:/usr/bin:/bin")
     (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "docker").chmod(0o755)
@@ -178,6 +182,19 @@ def test_docker_s_words_run_a_container_where_podman_takes_them(
     runner.resolve(reference(podman.pinned(PYTHON_IMAGE)))
     report = runner.probe(Asked("none", "full", 60), lambda _: None)
     assert (runner.name, report.facts["os"]) == ("docker", "debian 12")
+
+
+def test_podman_under_the_name_of_docker_is_driven_as_podman(
+    podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Fedora's podman-docker has it: it takes docker's --gpus and does nothing of it."""
+    stand_in(tmp_path, monkeypatch, "docker", 'echo "Emulate Docker CLI using podman." >&2; exec podman "$@"')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{podman.folder / 'bin'}:/usr/bin:/bin")
+    with pytest.raises(UsageError, match="docker is podman here") as caught:
+        Engine("docker").check()
+    assert caught.value.fix == "ptguard smoke --runner podman"
+    found = container.find()
+    assert found is not None and found.name == "podman"
 
 
 def test_an_image_that_is_not_here_is_pulled_by_its_digest(podman: Podman, tmp_path: Path) -> None:

@@ -194,6 +194,7 @@ def test_a_registry_that_does_not_answer_as_one(reply: Reply, words: str, monkey
     with pytest.raises(PtguardError) as caught:
         answered(reply)
     assert words in caught.value.message
+    assert caught.value.fix
 
 
 def test_a_fault_that_passes_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

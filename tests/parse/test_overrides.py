@@ -54,6 +54,7 @@ BASE = f"services:\n  t:\n    image: {REF}{DIGEST}\n"
         (":t", "services:\n  u:\n    image: postgres:16\n"),
         (":t", "services:\n  u:\n    build: .\n"),
         (":t", "volumes: {x: {}}"),
+        (":t", "include: [x.yml]\n"),
     ],
 )
 def test_an_override_that_says_the_same_or_nothing_changes_nothing(part: str, text: str) -> None:
@@ -69,6 +70,7 @@ def test_an_override_that_says_the_same_or_nothing_changes_nothing(part: str, te
         ("", f"services:\n  t:\n    image: {REF}{OTHER}\n", "conflict", 3, "another image"),
         ("", f"services:\n  t: {{image: {REF.replace('12.8', '12.6')}{DIGEST}}}\n", "conflict", 2, "another image"),
         ("", "services:\n  u:\n    image: postgres:16\n", "conflict", 3, "another image"),
+        ("", "include: [x.yml]\n", "unresolvable", 1, "include brings in services"),
         ("", "services:\n  t:\n    build: .\n", "unresolvable", 3, "t is built, not pulled"),
         (":t", "services:\n  t:\n    build: {context: .}\n", "unresolvable", 3, "t is built, not pulled"),
         ("", "services:\n  t:\n    image: ${IMAGE}\n", "unresolvable", 3, "filled in from outside"),

@@ -38,6 +38,7 @@ DECLARING = [
     (".gitlab-ci.yml:train/gpu", "train/gpu:\n  image: {}\ntest:\n  image: python:3.11\n", 2),
     (".gitlab-ci.yml", "image: {}\nt:\n  script: !reference [.x, script]\n", 1),
     ("compose.yaml", "services:\n  trainer:\n    image: {}\n", 3),
+    ("compose.yml:t", "include: [infra.yml]\nservices:\n  t:\n    image: {}\n", 4),
     ("docker-compose.gpu.yml:trainer", "services:\n  trainer:\n    image: {}\n  db:\n    image: postgres:16\n", 3),
     ("deploy/train.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: t\n    image: {}\n", 6),
     (
@@ -145,6 +146,8 @@ REFUSED = [
     ("task.yaml", "resources: {cpus: 4}\nsetup: x", "missing", "declares no image"),
     ("task.yaml", f"resources: {{image_id: 'docker:{REF}'}}\n", "unresolvable", "cannot be read for an image yet"),
     ("compose.yml", f"services: {{t: {{build: ., image: {REF}}}}}", "unresolvable", "built, not pulled"),
+    ("compose.yml", f"include: [i.yml]\nservices: {{t: {{image: {REF}}}}}", "unresolvable", "name the one meant"),
+    ("compose.yml:u", f"include: [i.yml]\nservices: {{t: {{image: {REF}}}}}", "missing", "(there: (include), t)"),
     ("compose.yml", "services: {t: {image: '${IMAGE:-x}'}}", "unresolvable", "filled in from outside"),
     ("compose.yml", f"services: {{t: {{image: {REF}, extends: {{service: b}}}}}}", "unresolvable", "extends"),
     ("compose.yml", f"x: &x {{image: {REF}}}\nservices:\n  t:\n    <<: *x\n", "unresolvable", "merge key"),

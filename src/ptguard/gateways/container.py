@@ -29,7 +29,7 @@ _SEEN: Final = "/ptguard/seen"
 _ASK: Final = 20.0
 _PULL: Final = 3600.0
 _REMOVE: Final = 60.0
-_PAUSE: Final = 0.25
+_PAUSE, _FAULTS = 0.25, 5
 _GRACE: Final = 30
 _LIMIT: Final = 1 << 22
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -65,12 +65,14 @@ class Engine:
         """Give the engine's version.
 
         Raises:
-            UsageError: it is not installed.
+            UsageError: it is not installed, or is podman called docker, which leaves GPUs out without a word.
             ToolFailedError: it does not answer, as docker without its daemon.
         """
         if shutil.which(self.name) is None:
             fix = f"apt-get install {_PACKAGE[self.name]}   # or, inside the image: ptguard smoke --runner local"
             raise UsageError(f"{self.name} is not installed", fix=fix)
+        if self.name == "docker" and self._ask("--version").stdout.lower().startswith(b"podman"):
+            raise UsageError("docker is podman here (podman-docker)", fix="ptguard smoke --runner podman")
         done = self._ask(
             "version", "--format", "{{.Server.Version}}" if self.name == "docker" else "{{.Client.Version}}"
         )
@@ -141,15 +143,16 @@ class Engine:
         ``cut_off``: its client was ended before its time, so docker may still be making what nobody waits for.
         """
         force = ("--force", "--time", "0", "--ignore") if self.name == "podman" else ("--force",)
-        deadline = time.monotonic() + _REMOVE
-        while True:
-            with suppress(PtguardError):
+        deadline, faults = time.monotonic() + _REMOVE, 0
+        while time.monotonic() < deadline and faults < _FAULTS:
+            try:
                 self._ask("rm", *force, container.name, timeout=_REMOVE)
                 if not self.stands(container.name) and not (cut_off and self._being_made(container)):
                     return True
-            if time.monotonic() > deadline:
-                return False
+            except PtguardError:
+                faults += 1
             time.sleep(_PAUSE)
+        return False
 
     def _being_made(self, container: Container) -> bool:
         """Tell whether docker is still making ``container``: its name is taken then, although none is listed.
@@ -166,9 +169,15 @@ class Engine:
         return b"already in use" in taken.stderr
 
     def stands(self, name: str) -> bool:
-        """Tell whether there is a container called ``name``, running or not."""
-        words = ("ps", "--all", "--quiet", "--filter", f"name=^{name}$")
-        return bool(self._ask(*words).stdout.strip())
+        """Tell whether there is a container called ``name``, running or not.
+
+        Raises:
+            ToolFailedError: the engine did not say.
+        """
+        done = self._ask("ps", "--all", "--quiet", "--filter", f"name=^{name}$")
+        if done.returncode != 0:
+            raise ToolFailedError(f"{self.name} does not say what runs: {_said(done)}", fix=_START[self.name])
+        return bool(done.stdout.strip())
 
     def _device(self, kind: str) -> Sequence[str]:
         """Give the flags that hand the GPUs in (docker run --gpus; podman by the Container Device Interface)."""

@@ -17,6 +17,9 @@ from ptguard.gateways.process import run
 from ptguard.value import value
 
 _MAX_CONFIG: Final = 1 << 20
+RUNTIME: Final = "/run/containers/{}/auth.json"
+"""Where podman keeps the logins of a user, by his number, who has no XDG_RUNTIME_DIR: root, cron, a service."""
+
 _HUB: Final = ("https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 _HELPER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,60}")
 _TOKEN_USER: Final = "<token>"  # noqa: S105 - how docker marks that the password is an identity token
@@ -57,8 +60,9 @@ def login_for(repository: str) -> Login | None:
 def _files() -> Iterator[Path]:
     if named := os.environ.get("REGISTRY_AUTH_FILE"):
         yield Path(named)
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        yield Path(runtime, "containers", "auth.json")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    yield Path(runtime, "containers", "auth.json") if runtime else Path(RUNTIME.format(os.getuid()))
+    yield Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "containers" / "auth.json"
     yield Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
 
 

@@ -78,7 +78,7 @@ def resolve(reference: ImageReference) -> Resolved:
             )
     manifest = parse_manifest(answer.body, answer.headers.get("content-type", ""))
     if isinstance(manifest, Problem):
-        raise ToolFailedError(f"{shown(host)}: {manifest.message} ({manifest.got})")
+        raise ToolFailedError(f"{shown(host)}: {manifest.message} ({manifest.got})", fix=_look(host))
     return Resolved(digest, manifest.media_type, manifest.platforms)
 
 
@@ -94,7 +94,14 @@ def _refusal(reference: ImageReference, answer: _Answer) -> UsageError | ToolFai
     if answer.status == 429:
         words = f"{shown(host)} answers no more for now: too many requests"
         return ToolFailedError(words, fix=sh("docker", "login") + "   # gives a higher limit; or wait")
-    return ToolFailedError(f"{shown(host)} answers {answer.status} for {name}", fix="try again later")
+    again = "try again later" if answer.status >= 500 else _look(host)
+    return ToolFailedError(f"{shown(host)} answers {answer.status} for {name}", fix=again)
+
+
+def _look(host: str) -> str:
+    """Give the command that shows what stands where a registry should."""
+    seen = sh("curl", "-i", f"https://{_HUB.get(host, host)}/v2/")
+    return f"{seen}   # a registry answers 200 or 401, with JSON: a proxy or a page to sign in at does not"
 
 
 def is_loopback(host: str) -> bool:
@@ -156,7 +163,8 @@ class _Session:
         realm = challenge.parameters.get("realm", "")
         if not _may_be_trusted(realm):
             raise ToolFailedError(
-                f"{self._host} names a token server that is not reached by https: {shown(realm, 120)}"
+                f"{self._host} names a token server that is not reached by https: {shown(realm, 120)}",
+                fix=_look(self._host),
             )
         token = parse_token(self._token(realm, challenge, login).body)
         return f"Bearer {token}" if token else None
@@ -181,11 +189,13 @@ class _Session:
                 return answer
             target = urljoin(url, answer.headers.get("location", ""))
             if body is not None or not _may_be_trusted(target):
-                raise ToolFailedError(f"{self._host} leads to where it must not: {shown(target, 120)}")
+                words = f"{self._host} leads to where it must not: {shown(target, 120)}"
+                raise ToolFailedError(words, fix=_look(self._host))
             if urlsplit(target)[:2] != urlsplit(url)[:2]:
                 headers = {name: given for name, given in headers.items() if name != "Authorization"}
             url = target
-        raise ToolFailedError(f"{self._host} leads on and on: more than {_MOST_REDIRECTS} redirects")
+        words = f"{self._host} leads on and on: more than {_MOST_REDIRECTS} redirects"
+        raise ToolFailedError(words, fix=_look(self._host))
 
     def _tried(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int) -> _Answer:
         """Try again where that may help, a few times and within the time there is."""
@@ -239,7 +249,7 @@ class _Session:
         for chunk in response.stream(_CHUNK, decode_content=False):
             data += chunk
             if len(data) > limit:
-                raise ToolFailedError(f"{self._host} answers with more than {limit} bytes")
+                raise ToolFailedError(f"{self._host} answers with more than {limit} bytes", fix=_look(self._host))
             if time.monotonic() > self._deadline:
                 raise ToolFailedError(f"{self._host} did not answer within {_WHOLE:.0f} s", fix=_REACH)
         return bytes(data)

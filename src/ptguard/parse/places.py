@@ -153,8 +153,14 @@ def _gitlab(node: Node | None, what: str) -> Scalar | None:
 
 
 def compose(roots: Sequence[Node]) -> Iterator[Image]:
-    """Give the image of each service (compose-spec); a service that is only built names none."""
+    """Give the image of each service (compose-spec); a service that is only built names none.
+
+    What ``include`` brings in are services of their own, so they matter only where no service is named.
+    """
     for root in roots:
+        included = root.get("include") if isinstance(root, Table) else None
+        if included is not None:
+            yield Image("(include)", "", included.line, "include brings in services of other files: name the one meant")
         for name, service in _tables(root.get("services") if isinstance(root, Table) else None):
             if service.get("extends") is not None:
                 yield Image(name, "", service.items["extends"].line, f"the service {name} extends another one")

@@ -114,7 +114,10 @@ def read_record(file: Path) -> SmokeRecord | Problem:
     """
     data = read_regular(file.parent, file.name, MAX_RECORD_BYTES)
     if isinstance(data, Problem):
-        raise UsageError(f"no record can be read: {shown(data.message)}", fix="ls .ptguard/smoke")
+        raise UsageError(
+            f"no record can be read: {shown(data.message)}",
+            fix="ls .ptguard/smoke   # a tag is judged by: ptguard verify TAG",
+        )
     return parse_record(str(file), data)
 
 
