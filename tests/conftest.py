@@ -1,6 +1,7 @@
 """Fixtures that every test may use; the environment is clean for all of them."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,13 @@ from tests.support import GITCONFIG, KeyChain, Repo, clean_environment, run
 # An example that takes long on a busy machine is no failure; all else as hypothesis has it, in CI or elsewhere.
 settings.register_profile("patient", settings.default, deadline=None)
 settings.load_profile("patient")
+
+# Programs that are started with a signal ignored go on ignoring it, and a shell does that to what it runs in the
+# background, and nohup too. What is handled here has its usual effect on what the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def test_the_note_is_for_these_lines_and_this_process(folder: Path, monkeypatch:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda text: text.replace(text.split()[0], "1", 1),
+        lambda text: "9" + text,
         lambda text: text.replace(text.split()[1], "12345", 1),
         lambda text: text.rsplit(" ", 1)[0] + " 9\n",
         lambda text: text.rsplit(" ", 1)[0] + " x\n",

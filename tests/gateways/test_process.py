@@ -94,13 +94,15 @@ def test_a_program_that_floods_is_stopped(stream: str) -> None:
 
 
 def test_an_interrupt_ends_the_program_too(tmp_path: Path) -> None:
-    pid, main = tmp_path / "pid", threading.main_thread().ident
+    pid, main = tmp_path / "pid", threading.main_thread().ident or 0
     os.mkfifo(pid)
     seen = []
 
     def interrupt() -> None:
-        seen.append(int(pid.read_text()))  # waits until the program is there
-        signal.pthread_kill(main or 0, signal.SIGINT)
+        seen.append(int(pid.read_text()))  # waits until the program is there, and then until it is waited for
+        while sys._current_frames()[main].f_code.co_name != "select":
+            time.sleep(0.01)
+        signal.pthread_kill(main, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
