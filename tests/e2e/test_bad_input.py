@@ -282,7 +282,7 @@ def test_interrupted(team: Team, scratch: Path, tmp_path: Path, number: signal.S
     folder = tmp_path / "slow"
     folder.mkdir()
     started = tmp_path / "started"
-    (folder / "gpg").write_text(f"#!/bin/sh\ntouch '{started}'\nexec sleep 600\n")
+    (folder / "gpg").write_text(f"#!/bin/sh\ntouch '{started}'\nexec sleep 30\n")
     (folder / "gpg").chmod(0o755)
     env = {**team.env, "PATH": f"{folder}:{os.environ['PATH']}"}
     process = subprocess.Popen(
@@ -290,13 +290,13 @@ def test_interrupted(team: Team, scratch: Path, tmp_path: Path, number: signal.S
         cwd=team.repo.path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        for _ in range(2400):
+        for _ in range(200):
             if started.exists():
                 break
             time.sleep(0.05)
         assert started.exists()
         process.send_signal(number)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=20)
     finally:
         process.kill()
         process.wait()
