@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
+from ptguard.text import shown
 from ptguard.value import replace, value
 
 Oid = str
@@ -56,6 +57,11 @@ class Location:
     path: str
     line: int | None = None
     commit: Oid | None = None
+
+    @property
+    def shown(self) -> str:
+        """The place as ``PATH:LINE`` for a sentence: printable, on one line."""
+        return shown(self.path if self.line is None else f"{self.path}:{self.line}", 220)
 
 
 @value

@@ -11,7 +11,6 @@ from ptguard.model import (
     DeclaredImage,
     Evidence,
     Finding,
-    Location,
     Policy,
     Problem,
     SignatureFacts,
@@ -107,7 +106,7 @@ def _image(case: Case) -> Iterator[Finding]:
     if case.declared is None:
         return
     ran, wanted, record = case.record.image, case.declared.reference, case.record
-    by = _place(case.declared.location)
+    by = case.declared.location.shown
     if ran is None:
         message = f"the run was made in no image, {shown(str(wanted))} is declared by {by}"
         yield case.fail("wrong-image", message, "no image", shown(str(wanted)))
@@ -129,14 +128,10 @@ def _image(case: Case) -> Iterator[Finding]:
         )
 
 
-def _place(location: Location) -> str:
-    return f"{shown(location.path)}:{location.line}" if location.line else shown(location.path)
-
-
 def _versions(case: Case) -> Iterator[Finding]:
     if case.declared is None:
         return
-    by = _place(case.declared.location)
+    by = case.declared.location.shown
     for wrong in mismatches(case.declared.facts, case.record.environment):
         seen = f"{wrong.what} {shown(wrong.seen, 80)}" if wrong.seen else f"no {wrong.what}"
         message = f"{seen} at run time, {shown(wrong.declared, 80)} declared by {by}"

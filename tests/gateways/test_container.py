@@ -8,13 +8,13 @@ import pytest
 from ptguard.errors import ToolFailedError, UsageError
 from ptguard.gateways import container
 from ptguard.gateways.container import ENGINES, SOURCE, Container, Engine, EngineName
-from ptguard.model import ImageReference, Problem
-from ptguard.parse.image import parse_reference
+from ptguard.model import ImageReference
 from ptguard.smoke.contained import ContainerRunner
 from ptguard.smoke.launch import Asked
 from ptguard.value import replace
 from tests.containers import PYTHON_IMAGE, Podman
 from tests.registry import registry
+from tests.runs import reference
 
 DIGEST = "sha256:" + "1" * 64
 IMAGE = ImageReference("docker.io/pytorch/pytorch", "2.9.0", DIGEST)
@@ -158,12 +158,6 @@ def test_a_container_that_is_gone_is_not_looked_for_again(
     assert Engine(name).remove(BOX, cut_off=True)
     asked = (tmp_path / "asked").read_text().split()
     assert asked == ["rm", "ps", "rm", "ps", *(["create", "rm"] if name == "docker" else [])]
-
-
-def reference(text: str) -> ImageReference:
-    found = parse_reference(text)
-    assert not isinstance(found, Problem)
-    return found
 
 
 def test_docker_s_words_run_a_container_where_podman_takes_them(

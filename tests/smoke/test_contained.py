@@ -12,25 +12,12 @@ import pytest
 
 from ptguard.errors import PtguardError, ToolFailedError, UsageError
 from ptguard.gateways.container import Engine
-from ptguard.model import ImageReference, Problem
-from ptguard.parse.image import parse_reference
 from ptguard.smoke.contained import ContainerRunner
 from ptguard.smoke.launch import Asked
 from ptguard.value import replace
 from tests.containers import PYTHON_IMAGE, Podman
+from tests.runs import ASKED, reference, silent
 from tests.support import Repo, run
-
-ASKED = Asked("none", "full", 60)
-
-
-def silent(line: str) -> None:
-    assert line
-
-
-def reference(text: str) -> ImageReference:
-    found = parse_reference(text)
-    assert not isinstance(found, Problem)
-    return found
 
 
 def runner(podman: Podman, root: Path, image: str | None = None, device: str = "cpu") -> ContainerRunner:

@@ -15,6 +15,7 @@ from ptguard.model import ImageReference
 from ptguard.smoke.launch import Asked, LocalRunner, pick
 from ptguard.smoke.report import MAX_ANSWER, read_report
 from ptguard.smoke.talk import converse
+from tests.runs import silent
 from tests.support import gone
 
 GOOD: dict[str, object] = {
@@ -27,10 +28,6 @@ GOOD: dict[str, object] = {
     "facts": {},
     "checks": [],
 }
-
-
-def silent(line: str) -> None:
-    assert line
 
 
 def interpreter(folder: Path, text: str) -> LocalRunner:

@@ -10,12 +10,10 @@ from ptguard.model import (
     Finding,
     ImageFacts,
     ImageReference,
-    Location,
     Policy,
     Problem,
     Status,
 )
-from ptguard.text import shown
 
 ID: Final = "image"
 ORDER: Final = 70
@@ -109,10 +107,10 @@ def _conflict(first: DeclaredImage, second: DeclaredImage) -> Finding:
         ID,
         Status.FAIL,
         "conflict",
-        f"{_place(second.location)} and {_place(first.location)} declare different images",
-        f"{second.reference} ({_place(second.location)})",
-        f"{first.reference} ({_place(first.location)})",
-        f"write {first.reference} in {_place(second.location)}, or the other way round",
+        f"{second.location.shown} and {first.location.shown} declare different images",
+        f"{second.reference} ({second.location.shown})",
+        f"{first.reference} ({first.location.shown})",
+        f"write {first.reference} in {second.location.shown}, or the other way round",
         second.location,
     )
 
@@ -132,7 +130,7 @@ def _single(image: DeclaredImage, images: Sequence[DeclaredImage], *, require_di
 
 
 def _not_pinned(image: DeclaredImage, images: Sequence[DeclaredImage]) -> Finding:
-    reference, place = image.reference, _place(image.location)
+    reference, place = image.reference, image.location.shown
     return Finding(
         ID,
         Status.FAIL,
@@ -149,12 +147,12 @@ def _pin(reference: ImageReference, place: str, images: Sequence[DeclaredImage])
     """Say how to pin: with the digest that another source has, else with the one that the registry gives."""
     for other in images:
         if other.reference.digest and same_image(reference, other.reference):
-            return f"write {other.reference} in {place}, as {_place(other.location)} does"
+            return f"write {other.reference} in {place}, as {other.location.shown} does"
     return "ptguard image pin   # asks the registry for the digest and writes it in; then commit"
 
 
 def _floating(image: DeclaredImage, what: str) -> Finding:
-    reference, place = image.reference, _place(image.location)
+    reference, place = image.reference, image.location.shown
     pinned = reference.digest is not None
     reads = "says nothing about what is in it" if pinned else "names another image tomorrow"
     return Finding(
@@ -176,9 +174,9 @@ def _passed(images: Sequence[DeclaredImage]) -> Finding:
     """Show the most complete of the references, where it stands, and which sources agree."""
     shown_one = next((i for i in images if i.reference.digest), images[0])
     facts = _facts(shown_one.facts)
-    rest = [_place(i.location) for i in images if i is not shown_one]
+    rest = [i.location.shown for i in images if i is not shown_one]
     agree = f"; {', '.join(rest)} {'agrees' if len(rest) == 1 else 'agree'}" if rest else ""
-    words = f"{shown_one.reference}{f' ({facts})' if facts else ''}, {_place(shown_one.location)}{agree}"
+    words = f"{shown_one.reference}{f' ({facts})' if facts else ''}, {shown_one.location.shown}{agree}"
     return Finding.passed(ID, words, shown_one.location)
 
 
@@ -199,7 +197,3 @@ def _facts(facts: ImageFacts) -> str:
     """Give the facts in words, such as ``torch 2.9.0, CUDA 12.8, cuDNN 9, devel``; empty when there are none."""
     said = [f"{label} {getattr(facts, name)}" for name, label in _LABELS.items() if getattr(facts, name) is not None]
     return ", ".join([*said, *(bare for bare in (facts.os, facts.flavour) if bare is not None)])
-
-
-def _place(where: Location) -> str:
-    return shown(where.path if where.line is None else f"{where.path}:{where.line}", 220)

@@ -62,7 +62,7 @@ def declared_image(path: str, data: bytes, commit: Oid | None, expect: ImageFact
         return reference
     facts = facts_of(reference)
     if isinstance(facts, Problem):
-        return replace(facts, message=f"{facts.message}, in {_place(where)}", location=where)
+        return replace(facts, message=f"{facts.message}, in {where.shown}", location=where)
     joined = _joined(facts, expect, where)
     return joined if isinstance(joined, Problem) else DeclaredImage(reference, joined, where)
 
@@ -73,7 +73,7 @@ def reference_at(text: str, where: Location) -> ImageReference | Problem:
         return _template(text, where)
     reference = parse_reference(text)
     if isinstance(reference, Problem):
-        return replace(reference, message=f"{reference.message}, in {_place(where)}", location=where)
+        return replace(reference, message=f"{reference.message}, in {where.shown}", location=where)
     return reference
 
 
@@ -117,7 +117,7 @@ def _one(source: str, images: Found, commit: Oid | None) -> Image | Problem:
         if first is None:
             agreed.setdefault(found, image)
         else:
-            places = [_place(Location(path, one.line)) for one in (image, first)]
+            places = [Location(path, one.line).shown for one in (image, first)]
             return Problem(
                 "conflict",
                 f"{places[0]} and {places[1]} declare different images",
@@ -130,7 +130,7 @@ def _one(source: str, images: Found, commit: Oid | None) -> Image | Problem:
 
 
 def _lost(path: str, why: str, line: int | None) -> Problem:
-    place = _place(Location(path, line))
+    place = Location(path, line).shown
     return Problem(
         "unresolvable",
         f"the image of {place} cannot be told: {why}",
@@ -169,10 +169,6 @@ def _at(problem: Problem, where: Location, commit: Oid | None) -> Problem:
     return replace(problem, location=replace(where, commit=commit))
 
 
-def _place(where: Location) -> str:
-    return shown(where.path if where.line is None else f"{where.path}:{where.line}", 220)
-
-
 def _unknown_kind(path: str, commit: Oid | None) -> Problem:
     return Problem(
         "unresolvable",
@@ -187,10 +183,10 @@ def _unknown_kind(path: str, commit: Oid | None) -> Problem:
 def _template(text: str, where: Location) -> Problem:
     return Problem(
         "unresolvable",
-        f"the image in {_place(where)} is filled in from outside the tree",
+        f"the image in {where.shown} is filled in from outside the tree",
         got=shown(text, 200),
         expected="an image that the file itself decides",
-        fix=f"write the image in full in {_place(where)}",
+        fix=f"write the image in full in {where.shown}",
         location=where,
     )
 
@@ -205,10 +201,10 @@ def _joined(facts: ImageFacts | None, expect: ImageFacts | None, where: Location
         if said is not None and wanted is not None and _plain(said) != _plain(wanted):
             return Problem(
                 "conflict",
-                f"{name} is {said} by the image's name in {_place(where)}, {wanted} by [tool.ptguard.expect]",
-                got=f"{name} {said} ({_place(where)})",
+                f"{name} is {said} by the image's name in {where.shown}, {wanted} by [tool.ptguard.expect]",
+                got=f"{name} {said} ({where.shown})",
                 expected=f"{name} {wanted} (pyproject.toml, [tool.ptguard.expect])",
-                fix=f"make {name} the same in {_place(where)} and in [tool.ptguard.expect] of pyproject.toml",
+                fix=f"make {name} the same in {where.shown} and in [tool.ptguard.expect] of pyproject.toml",
                 location=where,
             )
         values[name] = said if said is not None else wanted

@@ -55,7 +55,7 @@ def overridden(found: DeclaredImage, override: str, data: bytes) -> DeclaredImag
 
 def _conflict(found: DeclaredImage, override: str, image: Image, where: Location) -> Problem:
     path, part = split_source(override)
-    here, there = _place(where), _place(found.location)
+    here, there = where.shown, found.location.shown
     fix = mend(path)
     if part is None and image.part:
         fix += f'; or name the service that is meant under [image] sources: "{found.location.path}:NAME"'
@@ -72,7 +72,3 @@ def _conflict(found: DeclaredImage, override: str, image: Image, where: Location
 def mend(path: str) -> str:
     """Give what to do with an override that is not the release's."""
     return f"give {shown(path, 200)} a name of its own, so that compose reads it with -f only"
-
-
-def _place(where: Location) -> str:
-    return shown(where.path if where.line is None else f"{where.path}:{where.line}", 220)
