@@ -14,6 +14,7 @@ T = TypeVar("T")
 _UNFINISHED: set[threading.Thread] = set()
 _CLEARING_UP: Final = 10.0
 _STEP: Final = 0.02
+_LOOK: Final = 0.1
 
 
 class Later(Generic[T]):
@@ -113,7 +114,10 @@ def _waited_for(work: Callable[[], T]) -> T:
 
     try:
         _thread.start_new_thread(run, ())
-        waiting.acquire()
+        while not waiting.acquire(timeout=_LOOK):
+            # A signal may be taken by another thread (signal(7)), which does not end a wait of this one: without
+            # looking up now and then, an interrupt or the end of the time would wait for the end of the work.
+            pass
     except BaseException:
         _call_off(ended)
         raise

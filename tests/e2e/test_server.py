@@ -444,7 +444,8 @@ def test_a_server_killed_in_the_middle_of_the_hook(served: Team, tmp_path: Path)
     (slow / "gpg").chmod(0o755)
     served.tag()
     before = served.remote_refs()
-    env = {**served.env, "PATH": f"{slow}:{served.env['PATH']}"}
+    # What is killed takes no way out, so its folder stays.
+    env = {**served.env, "PATH": f"{slow}:{served.env['PATH']}", "TMPDIR": str(tmp_path)}
     push = subprocess.Popen(["git", "push", "origin", "v2.9.0"], cwd=served.repo.path, env=env,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
     until(flag.exists, "gpg is asked")
