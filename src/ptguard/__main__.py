@@ -22,12 +22,16 @@ def main() -> NoReturn:
     if sys.getfilesystemencoding() != "utf-8":
         _begin_again()
     gc.set_threshold(100_000)  # a short life makes little garbage; looking for it at every import costs 10 ms
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background
-            signal.signal(number, _interrupt)
-    _open_streams()
     args = sys.argv[1:]
-    code = _told(run(args))
+    sys.unraisablehook = _dropped
+    try:
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background
+                signal.signal(number, _interrupt)
+        _open_streams()
+        code = _told(run(args))
+    except KeyboardInterrupt:  # before there was anything to call off, or after all was said
+        code = _interrupted()
     if _is_hook(args):
         os._exit(code)  # all is said and cleared up; taking the interpreter down in good order costs 15 ms
     sys.exit(code)
@@ -50,6 +54,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if not _caught or now - _caught[-1] > _CLEARING_UP:
         _caught.append(now)
         raise KeyboardInterrupt
+
+
+def _dropped(what: "sys.UnraisableHookArgs") -> None:
+    """Say nothing of an interrupt that Python drops, as in a callback of a weak reference: it is said at the end."""
+    if not (_caught and what.exc_type is KeyboardInterrupt):
+        sys.__unraisablehook__(what)
 
 
 def _open_streams() -> None:

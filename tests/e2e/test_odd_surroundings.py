@@ -251,6 +251,37 @@ def test_an_interrupt_at_any_moment_is_one(team: Team, tmp_path: Path) -> None:
         assert list(scratch.iterdir()) == []
 
 
+CALLBACK = """
+import signal, sys, weakref
+from ptguard import __main__ as main
+
+class Thing:
+    pass
+
+def work(args):
+    thing = Thing()
+    watch = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
+    del thing
+    return 0
+
+main._command = work
+main.main()
+"""
+
+
+def test_an_interrupt_that_python_drops_is_said_without_a_traceback() -> None:
+    done = subprocess.run([sys.executable, "-I", "-c", CALLBACK], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "ptguard: interrupted: refused, nothing was pushed by it\n")
+
+
+@pytest.mark.parametrize("where", ["_open_streams", "_told"])
+def test_an_interrupt_before_and_behind_the_work_is_one(where: str) -> None:
+    code = "import signal; from ptguard import __main__ as main\n"
+    code += f"main.{where} = lambda *_: signal.raise_signal(signal.SIGTERM)\nmain.run = lambda _: 0\nmain.main()"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "ptguard: interrupted: refused, nothing was pushed by it\n")
+
+
 def test_no_room_for_a_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scratch, "_USUAL", (str(tmp_path / "neither"),))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
