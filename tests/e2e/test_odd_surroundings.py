@@ -251,26 +251,31 @@ def test_an_interrupt_at_any_moment_is_one(team: Team, tmp_path: Path) -> None:
         assert list(scratch.iterdir()) == []
 
 
-CALLBACK = """
-import signal, sys, weakref
+CAUGHT = """
+import signal, weakref
 from ptguard import __main__ as main
 
 class Thing:
     pass
 
-def work(args):
+def in_a_callback(args):
     thing = Thing()
     watch = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
     del thing
     return 0
 
-main._command = work
+def in_an_eval(args):
+    return eval("signal.raise_signal(signal.SIGTERM)")
+
+main._command = {where}
 main.main()
 """
 
 
-def test_an_interrupt_that_python_drops_is_said_without_a_traceback() -> None:
-    done = subprocess.run([sys.executable, "-I", "-c", CALLBACK], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("where", ["in_a_callback", "in_an_eval"])
+def test_an_interrupt_that_python_drops_or_keeps_to_itself_is_said_as_any_other(tmp_path: Path, where: str) -> None:
+    (tmp_path / "caught.py").write_text(CAUGHT.format(where=where))
+    done = subprocess.run([sys.executable, "-m", "caught"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "ptguard: interrupted: refused, nothing was pushed by it\n")
 
 
