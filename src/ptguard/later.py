@@ -17,15 +17,41 @@ _STEP: Final = 0.02
 _LOOK: Final = 0.1
 
 
+class _Outcome(Generic[T]):
+    """What a call gave or raised, kept by the thread that it runs in for the one that waits for it."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        """Nothing is called yet."""
+        self._work = work
+        self._values: list[T] = []
+        self._errors: list[BaseException] = []
+
+    def run(self) -> None:
+        """Make the call; what it raises belongs to whoever waits."""
+        try:
+            self._values.append(self._work())
+        except BaseException as error:
+            self._errors.append(error)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call has come to its end."""
+        return bool(self._values or self._errors)
+
+    def told(self) -> T:
+        """Give what the call gave, or raise what it raised; it has ended."""
+        if self._errors:
+            raise self._errors[0]
+        return self._values[0]
+
+
 class Later(Generic[T]):
     """The outcome of a call that has been started in a thread of its own."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         """Start ``work``, which shares nothing with the caller that either of them changes."""
-        self._work = work
-        self._values: list[T] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._outcome = _Outcome(work)
+        self._thread = threading.Thread(target=self._outcome.run, daemon=True)
         _UNFINISHED.add(self._thread)
         self._thread.start()
 
@@ -33,15 +59,7 @@ class Later(Generic[T]):
         """Wait for the call and give what it gave, or raise what it raised."""
         self._thread.join()
         _UNFINISHED.discard(self._thread)
-        if self._error is not None:
-            raise self._error
-        return self._values[0]
-
-    def _run(self) -> None:
-        try:
-            self._values.append(self._work())
-        except BaseException as error:  # it belongs to whoever asks for the result
-            self._error = error
+        return self._outcome.told()
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
@@ -50,23 +68,13 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     Raises:
         TimeoutError: it takes longer. Then it is left behind, and ends with the process at the latest.
     """
-    values: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            values.append(work())
-        except BaseException as error:  # it belongs to whoever waits
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
+    outcome = _Outcome(work)
+    thread = threading.Thread(target=outcome.run, daemon=True)
     thread.start()
     thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not values:
+    if not outcome.ended:
         raise TimeoutError
-    return values[0]
+    return outcome.told()
 
 
 def finish() -> None:
@@ -98,18 +106,12 @@ def apart(work: Callable[P, T]) -> Callable[P, T]:
 
 
 def _waited_for(work: Callable[[], T]) -> T:
-    values: list[T] = []
-    errors: list[BaseException] = []
-    ended: list[bool] = []
+    outcome = _Outcome(work)
     waiting = _thread.allocate_lock()
     waiting.acquire()
 
     def run() -> None:
-        try:
-            values.append(work())
-        except BaseException as error:  # it belongs to whoever waits
-            errors.append(error)
-        ended.append(True)
+        outcome.run()
         waiting.release()
 
     try:
@@ -119,17 +121,15 @@ def _waited_for(work: Callable[[], T]) -> T:
             # looking up now and then, an interrupt or the end of the time would wait for the end of the work.
             pass
     except BaseException:
-        _call_off(ended)
+        _call_off(outcome)
         raise
-    if errors:
-        raise errors[0]
-    return values[0]
+    return outcome.told()
 
 
-def _call_off(ended: list[bool]) -> None:
+def _call_off(outcome: _Outcome[T]) -> None:
     """Wait until the work has ended; without a lock, for the one that was waited for may be ours by now."""
     deadline = time.monotonic() + _CLEARING_UP
     with calling_off():
-        while not ended and time.monotonic() < deadline:
+        while not outcome.ended and time.monotonic() < deadline:
             kill_running()
             time.sleep(_STEP)
